@@ -1,0 +1,194 @@
+# Pillion: a profiling sidecar. `make help` lists the targets; README.md tells the rest.
+#
+# MODE=release|debug|asan|tsan|cov chooses build/MODE/; release also leaves its programs in build/.
+MODE ?= release
+CC   ?= cc
+PREFIX ?= /usr/local
+B    := build/$(MODE)
+SHELL := /bin/bash
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+FOLDERS := base wire profile config auth guard sampler sidecar cli
+src      = $(sort $(shell find $(wildcard $(1)) -name '*.c' 2>/dev/null))
+
+# ---- What each program is made of: the privilege border is these lists.
+# The halves of a pair never meet in one program. The sampler and the guard have no gzip, no text
+# forms and no configuration; the front's half of the sampler's link is the sidecar's and the CLI's.
+SHARED_SRC  := $(call src,base) wire/codec.c wire/link.c
+PPROF_SRC   := profile/profile.c profile/encode.c profile/decode.c profile/merge.c profile/validate.c
+GUARD_SRC   := $(SHARED_SRC) wire/plan.c wire/answer_guard.c wire/front_tells.c $(call src,guard)
+SAMPLER_SRC := $(SHARED_SRC) wire/ask_guard.c wire/answer_sampler.c $(PPROF_SRC) $(call src,sampler)
+SIDECAR_SRC := $(SHARED_SRC) wire/plan.c wire/ask_sampler.c wire/front_hears.c $(call src,profile config auth sidecar)
+CLI_SRC     := $(SHARED_SRC) wire/plan.c wire/ask_sampler.c wire/front_hears.c $(call src,profile config cli) auth/token.c
+# ---- What each program may not even import; of the sidecar, what its own objects may not use.
+NET_CALLS       := socket bind listen accept accept4 connect getaddrinfo gethostbyname
+EXEC_CALLS      := execve execv execvp execl execlp execvpe fexecve fork vfork posix_spawn system popen
+LIB_CALLS       := uv_[a-z_]+ mbedtls_[a-z0-9_]+ yaml_[a-z_]+ llhttp_[a-z_]+
+GUARD_FORBIDS   := $(NET_CALLS) system popen $(LIB_CALLS) protobuf_c_[a-z_]+ inflate deflate dlopen
+SAMPLER_FORBIDS := $(NET_CALLS) $(EXEC_CALLS) $(LIB_CALLS) open openat open64 openat64 fopen fopen64 opendir \
+                   socketpair process_vm_readv process_vm_writev ptrace dlopen inflate deflate
+SIDECAR_FORBIDS := process_vm_readv process_vm_writev ptrace perf_event_open $(EXEC_CALLS) setuid dlopen
+# Folders use only what stands after their "=".
+ALLOW := base= wire=base profile=base config=base,wire auth=base,config guard=base,wire \
+         sampler=base,wire,profile sidecar=base,wire,profile,config,auth cli=base,wire,profile,config,auth
+
+# ---- Flags
+WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual -Wwrite-strings -Wstrict-prototypes \
+        -Wmissing-prototypes -Wold-style-definition -Wundef -Wvla -Wformat=2 -Wswitch-enum \
+        -Wimplicit-fallthrough -Wnull-dereference -Walloca
+GCC_WARN := -Wduplicated-cond -Wlogical-op
+IS_CLANG := $(findstring clang,$(shell $(CC) --version))
+WARN += $(if $(IS_CLANG),,$(GCC_WARN)) $(if $(DEVELOPER),-Werror)
+BASE_CFLAGS := -std=gnu11 -g -fno-common -fno-strict-aliasing -D_GNU_SOURCE -I. -Ibuild/gen \
+               -DPILLION_VERSION='"$(VERSION)"' -include base/banned.h
+HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fPIE
+HARDEN += $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),-fcf-protection)
+CFLAGS_release := -O2 $(HARDEN)
+CFLAGS_debug   := -O0
+CFLAGS_asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS_tsan    := -O1 -fno-omit-frame-pointer -fsanitize=thread
+CFLAGS_cov     := -O0 --coverage
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+LDFLAGS_asan := -fsanitize=address,undefined
+LDFLAGS_tsan := -fsanitize=thread
+LDFLAGS_cov  := --coverage
+ALL_CFLAGS := $(BASE_CFLAGS) -MMD -MP $(WARN) $(CFLAGS_$(MODE)) $(CFLAGS)
+LINK := $(CC) $(LDFLAGS_$(MODE)) $(LDFLAGS)
+GENERATED_CFLAGS := -Wno-cast-qual -Wno-undef -Wno-unused-parameter
+
+# ---- Libraries (one place; $(STATIC) turns them into archives for `make static`)
+pkg = $(shell pkg-config $(if $(STATIC),--static) --libs $(1) 2>/dev/null)
+PROTOBUF_LIBS := $(call pkg,libprotobuf-c)
+SIDECAR_LIBS := $(call pkg,$(if $(STATIC),libuv-static,libuv)) $(call pkg,libllhttp) $(call pkg,mbedtls mbedx509 mbedcrypto) \
+                $(call pkg,yaml-0.1) $(PROTOBUF_LIBS) $(call pkg,zlib) -lm
+pillion-guard_LIBS := -lm
+pillion-sampler_LIBS := $(PROTOBUF_LIBS) -lm
+pillion-sidecar_LIBS := $(SIDECAR_LIBS)
+pillion_LIBS := $(call pkg,yaml-0.1) $(PROTOBUF_LIBS) $(call pkg,zlib) $(call pkg,mbedcrypto) -lm
+
+obj      = $(patsubst %.c,$(B)/%.o,$(1))
+PB_OBJ  := $(B)/gen/profile/pprof.pb-c.o
+LIB_SRC := $(filter-out %/main.c,$(sort $(GUARD_SRC) $(SAMPLER_SRC) $(SIDECAR_SRC) $(CLI_SRC)))
+NAMES   := pillion pillion-guard pillion-sampler pillion-sidecar
+PROGRAMS := $(addprefix $(B)/,$(NAMES))
+
+##@ Build
+.PHONY: all install static deps clean help
+all: $(PROGRAMS) $(if $(filter release,$(MODE)),$(addprefix build/,$(NAMES)))  ## the four programs, in build/
+$(B)/pillion-guard: $(call obj,$(GUARD_SRC))
+$(B)/pillion-sampler: $(call obj,$(SAMPLER_SRC)) $(PB_OBJ)
+$(B)/pillion-sidecar: $(call obj,$(SIDECAR_SRC)) $(PB_OBJ)
+$(B)/pillion: $(call obj,$(CLI_SRC)) $(PB_OBJ)
+$(PROGRAMS):
+	$(LINK) -o $@ $(filter %.o,$^) $($(@F)_LIBS)
+$(addprefix build/,$(NAMES)): build/%: build/release/%
+	@ln -sfn release/$* $@
+build/gen/profile/pprof.pb-c.c build/gen/profile/pprof.pb-c.h &: profile/pprof.proto
+	@mkdir -p build/gen
+	protoc-c --c_out=build/gen $<
+$(PB_OBJ): build/gen/profile/pprof.pb-c.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(GENERATED_CFLAGS) -c -o $@ $<
+$(B)/%.o: %.c Makefile | build/gen/profile/pprof.pb-c.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+install: all  ## bin/pillion and libexec/pillion/* below PREFIX (and DESTDIR)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/pillion
+	install -m 0755 build/release/pillion $(DESTDIR)$(PREFIX)/bin/
+	install -m 0755 $(addprefix build/release/pillion-,guard sampler sidecar) $(DESTDIR)$(PREFIX)/libexec/pillion/
+static:  ## the same programs without any shared library, in build/static/
+	$(MAKE) MODE=static STATIC=1 CFLAGS_static='$(CFLAGS_release)' LDFLAGS_static='-static-pie $(filter-out -pie,$(LDFLAGS_release))' all
+deps:  ## install what the build needs (Debian 12 and newer; root or sudo)
+	@tools/deps.sh
+clean:  ## remove build/
+	rm -rf build
+
+##@ Use
+.PHONY: run
+run: deps  ## build, start the demo target (or take PID= PROCESS= PORT=), serve until Ctrl-C
+	@$(MAKE) --no-print-directory all
+	@tools/run.sh $(if $(PID),--pid '$(PID)') $(if $(PROCESS),--process '$(PROCESS)') $(if $(PORT),--port '$(PORT)')
+
+##@ Test
+.PHONY: test run-tests unit e2e
+UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
+UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
+E2E      := $(sort $(wildcard tests/e2e/[0-9]*.sh))
+# everything that is no program's main, once, for the tests to link with
+ALL_LIB := $(B)/libpillion-all.a
+$(ALL_LIB): $(call obj,$(LIB_SRC)) $(PB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+TEST_HELPERS := $(sort $(wildcard tests/unit/helper_*.c))
+$(B)/unit/%: $(B)/tests/unit/%.o $(patsubst %.c,$(B)/%.o,$(TEST_HELPERS)) $(ALL_LIB)
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $(filter %.o,$^) $(ALL_LIB) $(SIDECAR_LIBS) -lcmocka
+test:  ## everything: set-up, build under ASan+UBSan, unit, end-to-end and a minute of fuzzing each
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory MODE=release all
+	@$(MAKE) --no-print-directory MODE=asan run-tests
+run-tests: all $(UNIT_BIN)
+	@tests/run.sh $(B) $(UNIT_BIN) $(E2E) $(if $(NO_FUZZ),,tests/fuzz/short.sh)
+unit:  ## the unit tests alone (ASan+UBSan)
+	@$(MAKE) --no-print-directory MODE=asan unit-run
+unit-run: $(UNIT_BIN)
+	@tests/run.sh $(B) $(UNIT_BIN)
+e2e:  ## the end-to-end tests alone; T=tests/e2e/10-x.sh for one
+	@$(MAKE) --no-print-directory MODE=release all
+	@$(MAKE) --no-print-directory MODE=asan all
+	@tests/run.sh build/asan $(or $(T),$(E2E))
+
+##@ Look after
+.PHONY: bench fuzz fuzz-build lint borders headers analyze format gates
+bench: deps all  ## ratios against perf record and the target's own profiler (prints a table)
+	@tests/bench/bench.sh
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_CC  ?= clang-14
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ_SRC))
+FUZZ_CFLAGS := $(BASE_CFLAGS) -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+build/fuzz/obj/%.o: %.c Makefile | build/gen/profile/pprof.pb-c.h
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
+build/fuzz/libpillion-all.a: $(patsubst %.c,build/fuzz/obj/%.o,$(LIB_SRC)) build/fuzz/obj/build/gen/profile/pprof.pb-c.o
+	@rm -f $@
+	ar rcs $@ $^
+build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz/fuzz_%.o build/fuzz/libpillion-all.a
+	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(SIDECAR_LIBS)
+fuzz-build: $(FUZZ_BIN)
+fuzz: fuzz-build  ## every fuzz target for SECONDS (default 60) each; ONE=fuzz_elf for one
+	@tests/fuzz/run.sh $(or $(SECONDS_EACH),$(filter-out 0,$(SECONDS)),60) $(if $(ONE),build/fuzz/$(ONE),$(FUZZ_BIN))
+imports = nm -u $(2) 2>/dev/null | awk 'NF==2{sub(/@.*/,"",$$2);print $$2}' | grep -xE '$(subst $() ,|,$(strip $(1)))'
+borders:  ## what each program links and includes is what design.md allows
+	@$(MAKE) --no-print-directory MODE=release all >/dev/null
+	@! $(call imports,$(GUARD_FORBIDS),-D build/release/pillion-guard) || { echo "^ imported by the guard"; exit 1; }
+	@! $(call imports,$(SAMPLER_FORBIDS),-D build/release/pillion-sampler) || { echo "^ imported by the sampler"; exit 1; }
+	@! $(call imports,$(SIDECAR_FORBIDS),$(patsubst %.c,build/release/%.o,$(call src,sidecar auth config))) || { echo "^ used by the sidecar's own objects"; exit 1; }
+	@! $(call imports,syscall,$(patsubst %.c,build/release/%.o,$(call src,sidecar auth config sampler profile wire cli))) || { echo "^ syscall() belongs into base/ and guard/"; exit 1; }
+	@tests/borders.sh '$(ALLOW)' build/release
+headers:  ## every header compiles alone, twice
+	@for h in $$(find $(FOLDERS) -name '*.h' | sort); do \
+	  printf '#include "%s"\n#include "%s"\n' $$h $$h | $(CC) $(BASE_CFLAGS) $(WARN) -fsyntax-only -x c - || exit 1; done; echo headers ok
+analyze: build/gen/profile/pprof.pb-c.h  ## gcc -fanalyzer at -O0 (GCC 12 folds leaks away above that)
+	@for f in $(LIB_SRC); do $(CC) $(BASE_CFLAGS) $(WARN) -Werror -O0 -fanalyzer -c -o /dev/null $$f || exit 1; done; echo analyze ok
+CLANG_FORMAT ?= clang-format-14
+CLANG_TIDY   ?= clang-tidy-14
+C_FILES = $(shell find $(FOLDERS) tests -name '*.[ch]' -not -path '*/bin/*' | sort)
+lint: headers  ## format, cppcheck, clang-tidy, shellcheck
+	@tools/deps.sh test
+	@$(CLANG_FORMAT) --dry-run -Werror $(C_FILES) && echo format ok
+	@cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --suppressions-list=tools/cppcheck.txt --error-exitcode=1 -j2 -I. -Ibuild/gen $(FOLDERS) && echo cppcheck ok
+	@printf '%s\n' $(LIB_SRC) | xargs -P2 -n8 sh -c '$(CLANG_TIDY) --quiet "$$@" -- $(subst ',,$(subst ",,$(BASE_CFLAGS))) 2>/dev/null' tidy && echo clang-tidy ok
+	@shellcheck -x $$(git ls-files '*.sh' .ci/run) && echo shellcheck ok
+format:  ## clang-format in place
+	@$(CLANG_FORMAT) -i $(C_FILES)
+gates: test lint borders analyze  ## all of it
+
+help:  ## this list
+	@awk -F':.*## ' '/^##@/{printf "\n%s\n",substr($$0,5)} /^[a-z-]+:.*## /{printf "  make %-10s %s\n",$$1,$$2}' $(firstword $(MAKEFILE_LIST))
+
+-include $(shell find build -name '*.d' 2>/dev/null)

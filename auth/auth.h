@@ -1,0 +1,57 @@
+/*
+ * auth.h: who is calling, and what may they do? One verdict from the credentials of one request.
+ *
+ * Tokens are kept as SHA-256; a presented one is compared with every entry in constant time,
+ * without early exit. Token files (one token a line, # comments) are re-read by auth_reload(): a
+ * bad new file is refused and the old content stays. Default deny. No secret is kept, logged or
+ * put into an error.
+ */
+#ifndef AUTH_AUTH_H
+#define AUTH_AUTH_H
+
+#include "config/config.h"
+
+enum {
+    AUTH_TOKEN_MAX_BYTES = 4096,
+    AUTH_FILE_MAX_BYTES = 64 * 1024,
+    AUTH_FILE_TOKENS_MAX = 64,
+};
+
+struct auth; /* opaque: the table of identities */
+
+enum auth_method { AUTH_NONE, AUTH_BEARER, AUTH_BASIC, AUTH_HEADER, AUTH_CERTIFICATE };
+
+/* Raw header values as they came, NULL when absent; not necessarily NUL-free: lengths count. */
+struct auth_request {
+    const char *authorization; /* "Bearer T", "Basic …" */
+    size_t authorization_bytes;
+    const char *token; /* X-Pprof-Token */
+    size_t token_bytes;
+};
+
+struct auth_verdict {
+    bool known;   /* the credentials are somebody's (or none were given and anonymous has scopes) */
+    char name[CONFIG_NAME_BYTES]; /* "anonymous", a token's name; "" when not known */
+    enum auth_method method;
+    uint32_t scopes;
+    const char *why; /* constant text for the 401 when not known */
+};
+
+/** auth_new(c, generated, e): from the configuration; reads the token files. ${generated} (may be
+ * NULL) is a token made at start that gets all scopes under the name "start". */
+int auth_new(const struct config *c, const char *generated, struct auth **ret, struct err *e);
+void auth_free(struct auth *a);
+
+/** auth_judge(a, request, ret): never fails; two credentials at once are refused. */
+void auth_judge(const struct auth *a, const struct auth_request *request, struct auth_verdict *ret);
+
+/** auth_token_make(out, out_bytes): a new random token, 256 bit, URL-safe ("plln_…"). */
+int auth_token_make(char *out, size_t out_bytes);
+
+/** auth_sha256_hex(data, bytes, out): 64 hex digits and a NUL. */
+void auth_sha256_hex(const void *data, size_t bytes, char out[static 65]);
+
+/** auth_method_name(m): "none", "token", "basic", "header", "mtls". */
+const char *auth_method_name(enum auth_method m);
+
+#endif

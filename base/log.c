@@ -1,0 +1,144 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+
+/* The one place with state of its own: what is logged, and as what (style.md allows the level). */
+static struct {
+    const char *program;
+    enum log_level level;
+    bool text;
+} state = {"pillion", LOG_LEVEL_INFO, true};
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+void log_setup(const char *program, enum log_level level, enum log_format format)
+{
+    state.program = program;
+    state.level = level;
+    state.text = format == LOG_FORMAT_TEXT ||
+                 (format == LOG_FORMAT_AUTO && isatty(STDERR_FILENO) == 1);
+}
+
+int log_level_from(const char *name, enum log_level *ret)
+{
+    for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
+        if (strcmp(name, level_names[i]) == 0) {
+            *ret = (enum log_level)i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+bool log_is_text(void)
+{
+    return state.text;
+}
+
+static void text_line(struct buf *b, enum log_level level, const char *msg,
+                      const struct log_field *f, size_t n)
+{
+    char stamp[CLOCK_STAMP_BYTES];
+    char clean[LOG_VALUE_BYTES];
+
+    (void)clock_stamp(stamp);
+    stamp[19] = '\0'; /* 2026-11-21T15:04:05 */
+    buf_printf(b, "%s %-5s %s: %s", stamp + 11, level_names[level], state.program, msg);
+    for (size_t i = 0; i < n; i++) {
+        if (!f[i].key)
+            continue;
+        buf_printf(b, " %s=", f[i].key);
+        switch (f[i].kind) {
+        case LOG_KIND_STR:
+            if (f[i].str)
+                buf_puts(b, err_clean(clean, sizeof(clean), f[i].str, strlen(f[i].str)));
+            break;
+        case LOG_KIND_I64:
+            buf_printf(b, "%" PRId64, f[i].i64);
+            break;
+        case LOG_KIND_U64:
+            buf_printf(b, "%" PRIu64, f[i].u64);
+            break;
+        case LOG_KIND_BOOL:
+            buf_puts(b, f[i].u64 ? "true" : "false");
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+static void json_line(struct buf *b, enum log_level level, const char *msg,
+                      const struct log_field *f, size_t n)
+{
+    char stamp[CLOCK_STAMP_BYTES];
+    struct json j;
+
+    json_begin(&j, b);
+    json_object(&j, NULL);
+    json_str(&j, "time", clock_stamp(stamp));
+    json_str(&j, "level", level_names[level]);
+    json_str(&j, "msg", msg);
+    json_str(&j, "program", state.program);
+    for (size_t i = 0; i < n; i++) {
+        if (!f[i].key)
+            continue;
+        switch (f[i].kind) {
+        case LOG_KIND_STR:
+            if (f[i].str)
+                json_bytes(&j, f[i].key, f[i].str, strnlen(f[i].str, LOG_VALUE_BYTES));
+            else
+                json_str(&j, f[i].key, NULL);
+            break;
+        case LOG_KIND_I64:
+            json_i64(&j, f[i].key, f[i].i64);
+            break;
+        case LOG_KIND_U64:
+            json_u64(&j, f[i].key, f[i].u64);
+            break;
+        case LOG_KIND_BOOL:
+            json_bool(&j, f[i].key, f[i].u64 != 0);
+            break;
+        default:
+            break;
+        }
+    }
+    json_object_end(&j);
+}
+
+void log_write(enum log_level level, const char *msg, const struct log_field *fields, size_t n)
+{
+    static const char cut[] = "{\"level\":\"error\",\"msg\":\"a log line was too long\"}";
+    struct buf b;
+    ssize_t w;
+
+    if (level < state.level)
+        return;
+    buf_init(&b, LOG_LINE_BYTES - 1);
+    if (state.text)
+        text_line(&b, level, msg, fields, n);
+    else
+        json_line(&b, level, msg, fields, n);
+    if (b.failed && !state.text) { /* half an object is no JSON: keep at least the message */
+        buf_clear(&b);
+        json_line(&b, level, msg, NULL, 0);
+        if (b.failed) {
+            buf_clear(&b);
+            buf_puts(&b, cut);
+        }
+    }
+    b.failed = false;
+    b.max_bytes = LOG_LINE_BYTES;
+    buf_putc(&b, '\n');
+    do {
+        w = write(STDERR_FILENO, b.data, b.len); /* nowhere else to complain to */
+    } while (w < 0 && errno == EINTR);
+    buf_release(&b);
+}

@@ -1,0 +1,60 @@
+/*
+ * space.h: the target's address space: its mappings, the images in them, and what an address is.
+ * One object a target generation; it is refreshed when mappings change.
+ */
+#ifndef SAMPLER_SYMBOLS_SPACE_H
+#define SAMPLER_SYMBOLS_SPACE_H
+
+#include "sampler/symbols/elf.h"
+#include "sampler/symbols/frame.h"
+#include "sampler/symbols/maps.h"
+#include "sampler/symbols/target.h"
+
+struct go_image; /* sampler/go/image.h */
+
+enum {
+    SPACE_IMAGES_MAX = 1024,
+};
+
+struct space; /* opaque */
+
+/* One mapping as a profile shows it. */
+struct space_mapping {
+    uint64_t start, end, offset;
+    const char *path;
+    const char *build_id; /* "" when none */
+};
+
+/** space_new(target, ret): empty; call space_refresh() next. */
+int space_new(const struct target *target, struct space **ret);
+void space_free(struct space *s);
+
+/**
+ * space_refresh(s, maps_text, bytes, e): take in the mappings as they are now. Known images are
+ * kept; mappings that vanished keep their meaning until another takes their place.
+ */
+int space_refresh(struct space *s, const char *maps_text, size_t bytes, struct err *e);
+
+/** space_trim(s): give caches back between profiles. */
+void space_trim(struct space *s);
+
+/** space_go(s): the executable's Go half, NULL when it is no Go program (or unknown: see _note). */
+struct go_image *space_go(struct space *s);
+/** space_note(s): why something is not known, "" when all is well. */
+const char *space_note(const struct space *s);
+/** space_build_id(s): of the executable, hex, "" when none. */
+const char *space_build_id(struct space *s);
+
+/** space_is_code(s, address): is it in an executable mapping? */
+bool space_is_code(const struct space *s, uint64_t address);
+
+/** space_mapping(s, address, ret): 0 or -ENOENT. Texts live until the next refresh. */
+int space_mapping(struct space *s, uint64_t address, struct space_mapping *ret);
+
+/**
+ * space_frames(s, address, ret): what runs at this address (already moved back by one for a return
+ * address). count 0 when nothing is known: then show file + offset. 0 or -errno (target gone).
+ */
+int space_frames(struct space *s, uint64_t address, struct frames *ret);
+
+#endif

@@ -1,0 +1,102 @@
+#include "wire/codec.h"
+
+#include <errno.h>
+
+#include "base/err.h"
+
+/* Bodies are sent as they lie in memory: a hole in one would leak what was there before. */
+_Static_assert(sizeof(struct wire_head) == 16, "no padding");
+_Static_assert(sizeof(struct wire_target) == 8 * 4 + 2 * 8 + 2 * 4 + WIRE_NAME_BYTES + WIRE_TEXT_BYTES,
+               "no padding");
+_Static_assert(sizeof(struct wire_status) ==
+                   sizeof(struct wire_target) + WIRE_PROGRAMS * 24 + 8 + WIRE_TEXT_BYTES,
+               "no padding");
+_Static_assert(sizeof(struct wire_perf_open) == 32, "no padding");
+_Static_assert(sizeof(struct wire_perf_opened) == 32 + WIRE_TEXT_BYTES, "no padding");
+_Static_assert(sizeof(struct wire_perf_rings) == 8 + WIRE_FDS_MAX * 16, "no padding");
+_Static_assert(sizeof(struct wire_profile) == 40 + WIRE_TEXT_BYTES, "no padding");
+_Static_assert(sizeof(struct wire_about) == 8 + 3 * WIRE_NAME_BYTES + WIRE_TEXT_BYTES, "no padding");
+_Static_assert(sizeof(struct wire_event) == 24, "no padding");
+
+static const struct wire_row rows[] = {
+#define X(name, number, from, to, body, tail, fds, when, times)                                    \
+    {#name,                                                                                        \
+     number,                                                                                       \
+     WIRE_ROLE_##from,                                                                             \
+     WIRE_ROLE_##to,                                                                               \
+     (body),                                                                                       \
+     (body) + (tail),                                                                              \
+     fds,                                                                                          \
+     WIRE_STATE_##when,                                                                            \
+     WIRE_TIMES_##times},
+    WIRE_TABLE(X)
+#undef X
+};
+
+#define X(name, number, from, to, body, tail, fds, when, times)                                    \
+    _Static_assert((body) + (tail) <= WIRE_BODY_MAX_BYTES && (number) < 64, #name " is too large");
+WIRE_TABLE(X)
+#undef X
+
+const struct wire_row *codec_row(unsigned type)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].type == type)
+            return &rows[i];
+    }
+    return NULL;
+}
+
+static int refuse(const char **ret_why, const char *why)
+{
+    *ret_why = why;
+    return -EPROTO;
+}
+
+int codec_check(struct wire_turn *turn, const void *packet, size_t bytes, size_t fds,
+                struct wire_head *ret_head, const char **ret_why)
+{
+    const struct wire_row *row;
+    struct wire_head h;
+
+    if (bytes < sizeof(h))
+        return refuse(ret_why, "shorter than a header");
+    memcpy(&h, packet, sizeof(h));
+    if (h.magic != WIRE_MAGIC)
+        return refuse(ret_why, "wrong magic (another version?)");
+    row = codec_row(h.type);
+    if (!row)
+        return refuse(ret_why, "unknown type");
+    if (row->from != turn->peer || row->to != turn->self)
+        return refuse(ret_why, "wrong direction");
+    if (h.bytes != bytes - sizeof(h) || h.bytes < row->min_bytes || h.bytes > row->max_bytes)
+        return refuse(ret_why, "wrong length");
+    if (h.fds != fds || fds > row->max_fds)
+        return refuse(ret_why, "wrong number of descriptors");
+    if (!(row->when & turn->state))
+        return refuse(ret_why, "out of turn");
+    if (row->times == WIRE_TIMES_ONCE) {
+        if (turn->seen & (UINT64_C(1) << row->type))
+            return refuse(ret_why, "a second time");
+        turn->seen |= UINT64_C(1) << row->type;
+    }
+    *ret_head = h;
+    return 0;
+}
+
+bool codec_text_ok(const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        if (text[i] == '\0')
+            return true;
+        if ((unsigned char)text[i] < 0x20 || (unsigned char)text[i] >= 0x7f)
+            return false;
+    }
+    return false;
+}
+
+void codec_text(char *dst, size_t bytes, const char *src)
+{
+    memset(dst, 0, bytes);
+    (void)err_clean(dst, bytes, src, strlen(src));
+}

@@ -1,0 +1,44 @@
+/*
+ * plan.h: what `pillion plan` (short-lived, unprivileged, reads the YAML) hands to the guard: one
+ * fixed-size struct through a pipe, checked field by field before anything from the network or the
+ * target was read. The guard learns nothing else of the configuration.
+ */
+#ifndef WIRE_PLAN_H
+#define WIRE_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    PLAN_TEXT_BYTES = 512,
+    PLAN_MAGIC = 0x504c414e,
+};
+
+enum plan_select {
+    PLAN_SELECT_AUTO,    /* the only other application in this PID namespace */
+    PLAN_SELECT_PID,     /* number */
+    PLAN_SELECT_PROCESS, /* text: comm, or base name of the executable or of argv[0] */
+    PLAN_SELECT_PORT,    /* number: listens on this TCP port */
+    PLAN_SELECT_CMDLINE, /* text: POSIX extended regular expression over argv joined by spaces */
+    PLAN_SELECT_CONTAINER, /* text: container id prefix, hex */
+    PLAN_SELECT_ENV,       /* text: NAME=VALUE */
+    PLAN_SELECT_END,
+};
+
+struct plan {
+    uint32_t magic;
+    uint32_t bytes;      /* sizeof(struct plan) */
+    uint32_t select;     /* enum plan_select */
+    uint32_t log_level;  /* enum log_level */
+    uint32_t log_format; /* enum log_format */
+    uint32_t hz_max;     /* limits.hz */
+    uint32_t drain_ms;   /* how long children get after SIGTERM */
+    uint32_t zero;
+    uint64_t number;
+    char text[PLAN_TEXT_BYTES]; /* NUL-terminated, rest zero */
+};
+
+/** plan_check(p, bytes, ret_why): 0, or -EPROTO with a constant reason. */
+int plan_check(const struct plan *p, size_t bytes, const char **ret_why);
+
+#endif

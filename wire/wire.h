@@ -1,0 +1,330 @@
+/*
+ * wire.h: every message between our programs, in one table.
+ *
+ * A message is one SOCK_SEQPACKET packet: struct wire_head, then the body named in its row, then
+ * (where the row says so) descriptors by SCM_RIGHTS. Both ends are the same build on the same
+ * machine, so bodies are plain structs without padding; they are copied out, never pointed into,
+ * and every field is range-checked by the half that receives it. A packet whose magic, type,
+ * direction, length, descriptor count or turn is wrong ends the peer that sent it. There is no
+ * retry and no negotiation.
+ *
+ * Requests carry ids and numbers from closed sets: never a path, a pid, or a name of our own
+ * machine. The addresses in ASK_READ and the mapping start in ASK_FILE are the target's own.
+ *
+ * Links:  guard ⇄ sampler (ask_guard.h / answer_guard.h), sampler ⇄ front (ask_sampler.h /
+ * answer_sampler.h), guard ⇄ front (front.h). The front is pillion-sidecar, or `pillion record`.
+ */
+#ifndef WIRE_WIRE_H
+#define WIRE_WIRE_H
+
+#include <stdint.h>
+
+/* All limits of the border, in one place. */
+enum {
+    WIRE_BODY_MAX_BYTES = 24 * 1024,
+    WIRE_FDS_MAX = 64,                    /* descriptors in one packet; SCM_MAX_FD is 253 */
+    WIRE_READ_MAX_RANGES = 1024,          /* UIO_MAXIOV, process_vm_readv(2) */
+    WIRE_ARENA_BYTES = 4 * 1024 * 1024,   /* all ranges of one ASK_READ together */
+    WIRE_MAPS_MAX_BYTES = 8 * 1024 * 1024, /* /proc/PID/maps text: ~65,000 mappings */
+    WIRE_CMDLINE_MAX_BYTES = 128 * 1024,
+    WIRE_SYMBOLS_MAX = 512,               /* addresses of one ASK_SYMBOL */
+    WIRE_BYTES_MAX_BYTES = 1024 * 1024,   /* the answer to ASK_SYMBOL, ASK_CMDLINE */
+    WIRE_PROFILE_MAX_BYTES = 64 * 1024 * 1024,
+    WIRE_PERF_SLOTS = 4,                  /* perf sessions at once */
+    WIRE_PERF_EVENTS_MAX = 65536,         /* events of one session */
+    WIRE_PERF_RINGS_MAX = 1024,
+    WIRE_TICK_MAX = 1024,                 /* new periods in one ASK_PERF_TICK */
+    WIRE_TEXT_BYTES = 320,                /* a reason for people, NUL-terminated */
+    WIRE_NAME_BYTES = 64,
+    WIRE_HZ_MAX = 10000,
+    WIRE_SECONDS_MAX = 3600,
+};
+
+/* name, number, from, to, smallest body, largest body, most descriptors, permitted, times */
+#define WIRE_TABLE(X)                                                                              \
+    /* sampler asks, guard answers: always one answer, in turn */                                  \
+    X(ASK_HELLO, 1, SAMPLER, GUARD, sizeof(struct wire_hello), 0, 0, START, ONCE)                  \
+    X(ANS_HELLO, 2, GUARD, SAMPLER, sizeof(struct wire_target), 0, 0, ANY, ONCE)                   \
+    X(ASK_MAPS, 3, SAMPLER, GUARD, sizeof(struct wire_gen), 0, 0, RUN, MANY)                       \
+    X(ANS_MAPS, 4, GUARD, SAMPLER, sizeof(struct wire_result), 0, 1, ANY, MANY)                    \
+    X(ASK_FILE, 5, SAMPLER, GUARD, sizeof(struct wire_file), 0, 0, RUN, MANY)                      \
+    X(ANS_FILE, 6, GUARD, SAMPLER, sizeof(struct wire_result), 0, 1, ANY, MANY)                    \
+    X(ASK_READ, 7, SAMPLER, GUARD, sizeof(struct wire_read),                                       \
+      WIRE_READ_MAX_RANGES * sizeof(struct wire_range), 0, RUN, MANY)                              \
+    X(ANS_READ, 8, GUARD, SAMPLER, sizeof(struct wire_result),                                     \
+      WIRE_READ_MAX_RANGES * sizeof(uint32_t), 0, ANY, MANY)                                       \
+    X(ASK_CMDLINE, 9, SAMPLER, GUARD, sizeof(struct wire_gen), 0, 0, RUN, MANY)                    \
+    X(ANS_CMDLINE, 10, GUARD, SAMPLER, sizeof(struct wire_result), 0, 1, ANY, MANY)                \
+    X(ASK_PERF_OPEN, 11, SAMPLER, GUARD, sizeof(struct wire_perf_open), 0, 0, RUN, MANY)           \
+    X(ANS_PERF_OPEN, 12, GUARD, SAMPLER, sizeof(struct wire_perf_opened), 0, 1, ANY, MANY)         \
+    X(ANS_PERF_RINGS, 14, GUARD, SAMPLER, sizeof(struct wire_perf_rings), 0, WIRE_FDS_MAX, ANY,    \
+      MANY)                                                                                        \
+    X(ASK_PERF_ENABLE, 15, SAMPLER, GUARD, sizeof(struct wire_slot), 0, 0, PERF, MANY)             \
+    X(ANS_PERF_ENABLE, 16, GUARD, SAMPLER, sizeof(struct wire_result), 0, 0, ANY, MANY)            \
+    X(ASK_PERF_TICK, 17, SAMPLER, GUARD, sizeof(struct wire_slot),                                 \
+      WIRE_TICK_MAX * sizeof(struct wire_period), 0, PERF, MANY)                                   \
+    X(ANS_PERF_TICK, 18, GUARD, SAMPLER, sizeof(struct wire_perf_ticked), 0, 0, ANY, MANY)         \
+    X(ASK_PERF_CLOSE, 19, SAMPLER, GUARD, sizeof(struct wire_slot), 0, 0, PERF, MANY)              \
+    X(ANS_PERF_CLOSE, 20, GUARD, SAMPLER, sizeof(struct wire_perf_closed), 0, 0, ANY, MANY)        \
+    /* guard tells, unasked */                                                                     \
+    X(TELL_TARGET, 22, GUARD, SAMPLER, sizeof(struct wire_target), 0, 0, ANY, MANY)                \
+    X(TELL_STATUS, 24, GUARD, FRONT, sizeof(struct wire_status), 0, 1, ANY, MANY)                  \
+    /* a child says that its other peer broke the rules */                                         \
+    X(TELL_BLAME, 25, SAMPLER, GUARD, sizeof(struct wire_result), 0, 0, RUN, ONCE)                 \
+    X(TELL_FRONT_BLAME, 27, FRONT, GUARD, sizeof(struct wire_result), 0, 0, RUN, MANY)             \
+    X(TELL_FRONT_READY, 29, FRONT, GUARD, sizeof(struct wire_result), 0, 0, START, ONCE)           \
+    /* front asks, sampler answers; answers may come out of order, the id says whose they are */   \
+    X(ASK_ABOUT, 31, FRONT, SAMPLER, sizeof(struct wire_none), 0, 0, RUN, MANY)                    \
+    X(ANS_ABOUT, 32, SAMPLER, FRONT, sizeof(struct wire_about), 0, 0, ANY, MANY)                   \
+    X(ASK_CPU, 33, FRONT, SAMPLER, sizeof(struct wire_cpu), 0, 0, RUN, MANY)                       \
+    X(ANS_CPU, 34, SAMPLER, FRONT, sizeof(struct wire_profile), 0, 1, ANY, MANY)                   \
+    X(ASK_CANCEL, 35, FRONT, SAMPLER, sizeof(struct wire_none), 0, 0, RUN, MANY)                   \
+    X(ASK_SYMBOL, 37, FRONT, SAMPLER, sizeof(struct wire_symbol),                                  \
+      WIRE_SYMBOLS_MAX * sizeof(uint64_t), 0, RUN, MANY)                                           \
+    X(ANS_SYMBOL, 38, SAMPLER, FRONT, sizeof(struct wire_said), 0, 1, ANY, MANY)                   \
+    X(ASK_ARGV, 39, FRONT, SAMPLER, sizeof(struct wire_none), 0, 0, RUN, MANY)                     \
+    X(ANS_ARGV, 40, SAMPLER, FRONT, sizeof(struct wire_said), 0, 1, ANY, MANY)
+
+enum wire_type {
+#define X(name, number, from, to, body, tail, fds, when, times) WIRE_##name = number,
+    WIRE_TABLE(X)
+#undef X
+        WIRE_TYPE_END = 41,
+};
+
+enum wire_role { WIRE_ROLE_GUARD, WIRE_ROLE_SAMPLER, WIRE_ROLE_FRONT };
+
+/* When a row is permitted, seen by its receiver: bits of the link's state. */
+enum wire_state {
+    WIRE_STATE_START = 1, /* nothing heard yet */
+    WIRE_STATE_RUN = 2,   /* the first message was right */
+    WIRE_STATE_PERF = 4,  /* at least one perf session is open */
+    WIRE_STATE_ANY = 7,
+};
+
+enum wire_times { WIRE_TIMES_ONCE, WIRE_TIMES_MANY };
+
+struct wire_head {
+    uint32_t magic; /* WIRE_MAGIC */
+    uint16_t type;
+    uint16_t fds;   /* descriptors that come with it */
+    uint32_t id;    /* an answer repeats its question's id; 0 for what is told unasked */
+    uint32_t bytes; /* of the body that follows */
+};
+
+/* Changes with every change of the table: an old sampler beside a new guard is refused. */
+#define WIRE_MAGIC UINT32_C(0x504c0001)
+
+enum wire_target_state {
+    WIRE_TARGET_WAITING, /* not found yet, or gone and not back yet */
+    WIRE_TARGET_UP,
+    WIRE_TARGET_GONE,      /* gone for good (chosen by pid) */
+    WIRE_TARGET_AMBIGUOUS, /* several match; nothing is chosen */
+};
+
+/* What the guard found by trying; bits of wire_target.rights. */
+enum wire_right {
+    WIRE_RIGHT_PERF = 1,        /* perf_event_open(2) of user space works */
+    WIRE_RIGHT_PERF_KERNEL = 2, /* with kernel frames */
+    WIRE_RIGHT_MEMORY = 4,      /* process_vm_readv(2) works */
+    WIRE_RIGHT_FILES = 8,       /* the executable can be opened */
+    WIRE_RIGHT_PTRACE_CAP = 16, /* CAP_SYS_PTRACE is ours */
+    WIRE_RIGHT_PERFMON_CAP = 32,
+};
+
+enum wire_mode { WIRE_MODE_NONE, WIRE_MODE_FULL, WIRE_MODE_PERF, WIRE_MODE_PTRACE, WIRE_MODE_RESTRICTED };
+
+struct wire_target {
+    uint32_t generation; /* grows with each target found; 0 = never one */
+    uint32_t state;      /* enum wire_target_state */
+    uint32_t rights;     /* enum wire_right bits */
+    uint32_t mode;       /* enum wire_mode */
+    int32_t perf_errno;   /* why perf was refused (EPERM: seccomp, EACCES: paranoid or ptrace check) */
+    int32_t memory_errno; /* why process_vm_readv was refused */
+    int32_t paranoid;     /* /proc/sys/kernel/perf_event_paranoid, -100 when unreadable */
+    uint32_t cpus;        /* the target may run on */
+    uint64_t start_real_ns; /* when the target started, since 1970 */
+    uint64_t start_ticks;   /* stat field 22: with the pid, who it is */
+    uint32_t pid;           /* for people (log, status); never sent back */
+    uint32_t uid;
+    char name[WIRE_NAME_BYTES];   /* comm or the executable's base name, printable */
+    char reason[WIRE_TEXT_BYTES]; /* why it is not up, or what is refused and what would grant it */
+};
+
+struct wire_hello {
+    uint32_t version; /* WIRE_MAGIC again */
+    uint32_t zero;
+};
+
+struct wire_none {
+    uint64_t zero;
+};
+
+struct wire_gen {
+    uint32_t generation; /* the target that is meant; -ESTALE when it is another by now */
+    uint32_t zero;
+};
+
+struct wire_result {
+    int32_t result; /* 0 or -errno */
+    uint32_t value; /* see the row */
+};
+
+/* ASK_FILE: the file behind the mapping that starts here and has this inode. */
+struct wire_file {
+    uint32_t generation;
+    uint32_t zero;
+    uint64_t start;
+    uint64_t inode;
+};
+
+struct wire_range {
+    uint64_t address;
+    uint32_t bytes;
+    uint32_t zero;
+};
+
+/*
+ * ASK_READ: count ranges follow; their bytes are placed one after the other into the arena, each
+ * at a multiple of 8 (range i starts where range i-1's full length, rounded up, ends). ANS_READ:
+ * value = count, then count u32: bytes really read of each range.
+ */
+struct wire_read {
+    uint32_t generation;
+    uint32_t count;
+};
+
+struct wire_perf_open {
+    uint32_t generation;
+    uint32_t slot;        /* < WIRE_PERF_SLOTS, must be free */
+    uint32_t period_ns;   /* nominal */
+    uint32_t stack_bytes; /* STACK_USER, multiple of 8, <= 65528 */
+    uint32_t kernel;      /* 1: kernel samples wanted where allowed */
+    uint32_t wakeups;     /* 1: one wake-up a sample (labels), 0: at a quarter of the ring */
+    uint64_t regs;        /* PERF_SAMPLE_REGS_USER mask */
+};
+
+enum wire_perf_shape {
+    WIRE_PERF_PER_CPU = 1,    /* one ring a CPU, events inherited by new threads */
+    WIRE_PERF_PER_THREAD = 2, /* fall-back: one ring a thread, new threads found by listing */
+};
+
+/* One event of the session, in the bulk that comes with ANS_PERF_OPEN (and with nothing else). */
+struct wire_event {
+    uint64_t id; /* PERF_EVENT_IOC_ID: PERF_SAMPLE_ID of its samples, also of inherited ones */
+    uint32_t tid;
+    uint32_t cpu; /* UINT32_MAX: any */
+    uint32_t first_period_ns; /* the random first period; the nominal one comes with the first tick */
+    uint32_t zero;
+};
+
+struct wire_perf_opened {
+    int32_t result;       /* 0 or -errno; text says what would help */
+    uint32_t shape;       /* enum wire_perf_shape */
+    uint32_t kernel;      /* 1: kernel samples are in */
+    uint32_t rings;       /* so many descriptors follow in ANS_PERF_RINGS packets */
+    uint32_t ring_pages;  /* data pages of each ring, a power of two */
+    uint32_t events;      /* rows in the bulk of struct wire_event */
+    uint32_t threads;     /* found and covered */
+    uint32_t threads_missed; /* found and not covered (limits) */
+    char text[WIRE_TEXT_BYTES];
+};
+
+struct wire_perf_rings {
+    uint32_t slot;
+    uint32_t count;               /* descriptors in this packet */
+    uint32_t cpu[WIRE_FDS_MAX];   /* of each; UINT32_MAX: any */
+    uint32_t tid[WIRE_FDS_MAX];   /* per-thread shape: whose; else 0 */
+    uint64_t event_id[WIRE_FDS_MAX]; /* per-thread shape: id of its only event; else 0 */
+};
+
+struct wire_slot {
+    uint32_t slot;
+    uint32_t value; /* ENABLE: 1 on, 0 off; TICK: number of struct wire_period that follow */
+};
+
+struct wire_period {
+    uint32_t event; /* index in the session's event table */
+    uint32_t period_ns;
+};
+
+struct wire_perf_ticked {
+    int32_t result; /* -ESRCH: the target is gone */
+    uint32_t rings; /* new rings that follow in ANS_PERF_RINGS packets (per-thread shape) */
+    uint32_t threads_missed;
+    uint32_t zero;
+};
+
+struct wire_perf_closed {
+    int32_t result;
+    uint32_t zero;
+    uint64_t lost;       /* PERF_FORMAT_LOST over all events */
+    uint64_t counted_ns; /* cpu-clock over all events: CPU time of the threads while enabled */
+};
+
+struct wire_process {
+    uint64_t cpu_ns;    /* user + system */
+    uint64_t rss_bytes;
+    uint32_t pid;
+    uint32_t restarts;
+};
+
+enum wire_program { WIRE_PROGRAM_GUARD, WIRE_PROGRAM_SAMPLER, WIRE_PROGRAM_FRONT, WIRE_PROGRAMS };
+
+/* TELL_STATUS; with a descriptor: the front's end of a new link to the sampler. */
+struct wire_status {
+    struct wire_target target;
+    struct wire_process process[WIRE_PROGRAMS];
+    uint32_t sampler_up;    /* 1: the link to the sampler (the last one sent) is alive */
+    uint32_t sampler_signal; /* signal that ended the last sampler, 0: none or by itself */
+    char note[WIRE_TEXT_BYTES]; /* why the sampler is not up */
+};
+
+enum wire_cpu_flag {
+    WIRE_CPU_LABELS = 1, /* goroutine labels wanted */
+    WIRE_CPU_KERNEL = 2, /* kernel frames wanted where allowed */
+};
+
+struct wire_cpu {
+    uint32_t duration_ms;
+    uint32_t hz;
+    uint32_t flags; /* enum wire_cpu_flag */
+    uint32_t zero;
+};
+
+enum wire_ended { WIRE_ENDED_TIME, WIRE_ENDED_EXIT, WIRE_ENDED_EXEC, WIRE_ENDED_CANCEL, WIRE_ENDED_LIMIT };
+
+/* ANS_CPU; on success with a bulk: a pprof profile, protobuf, not compressed. */
+struct wire_profile {
+    int32_t result; /* 0 or -errno: -ESRCH no target, -EACCES/-EPERM no right, -EBUSY, -ECANCELED… */
+    uint32_t ended; /* enum wire_ended */
+    uint64_t samples;
+    uint64_t lost;
+    uint64_t duration_ns;
+    uint32_t mode; /* enum wire_mode */
+    uint32_t zero;
+    char text[WIRE_TEXT_BYTES]; /* the reason of a failure */
+};
+
+struct wire_symbol {
+    uint32_t count; /* so many u64 addresses follow */
+    uint32_t zero;
+};
+
+/* ANS_SYMBOL: a bulk of "0xaddr name\n" lines, unknown ones left out. ANS_ARGV: argv, each with NUL. */
+struct wire_said {
+    int32_t result;
+    uint32_t zero;
+    char text[WIRE_TEXT_BYTES];
+};
+
+struct wire_about {
+    int32_t result;
+    uint32_t generation;
+    char language[WIRE_NAME_BYTES]; /* "go", "native", "" while unknown */
+    char version[WIRE_NAME_BYTES];  /* "go1.26.8", "" when none */
+    char build_id[WIRE_NAME_BYTES]; /* GNU build id of the executable, hex, cut */
+    char note[WIRE_TEXT_BYTES];     /* what is not known of it and why */
+};
+
+#endif
