@@ -1,0 +1,119 @@
+/*
+ * server.h: a small HTTP/1.1 server over TLS or plain TCP/unix sockets, for few and large answers.
+ *
+ * Listens, shakes hands, parses one request at a time (no pipelining), hands it to the handler,
+ * writes the answer by windows and keeps the connection for the next. All limits are constants
+ * below. It knows no route, no credential and no profile. One libuv loop, no threads.
+ *
+ * The handler answers at once or keeps the request and answers later; until then it may be told
+ * that the client has gone (on_gone), after which the request must not be touched.
+ */
+#ifndef SIDECAR_HTTP_SERVER_H
+#define SIDECAR_HTTP_SERVER_H
+
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "config/config.h"
+
+enum {
+    SERVER_HANDSHAKE_MS = 10000,
+    SERVER_HEADER_MS = 10000,
+    SERVER_BODY_MS = 10000,
+    SERVER_IDLE_MS = 60000,
+    SERVER_NO_PROGRESS_MS = 30000, /* of a write */
+    SERVER_LINGER_MS = 500,
+    SERVER_HEADER_MAX_BYTES = 16384,
+    SERVER_HEADERS_MAX = 64,
+    SERVER_URL_MAX_BYTES = 2048,
+    SERVER_BODY_MAX_BYTES = 4096,
+    SERVER_WINDOW_BYTES = 65536,
+    SERVER_PREAUTH_MAX = 32,     /* connections that have not shown valid credentials yet */
+    SERVER_HANDSHAKES_BURST = 50,
+    SERVER_HANDSHAKES_PER_SEC = 20,
+};
+
+enum server_method { SERVER_GET, SERVER_HEAD, SERVER_POST, SERVER_OTHER };
+
+/* Bytes that several answers may share; counted references, freed with the last. */
+struct server_bytes;
+/** server_bytes_take(b): moves the content of ${b} (which is empty afterwards); one reference. */
+struct server_bytes *server_bytes_take(struct buf *b);
+struct server_bytes *server_bytes_ref(struct server_bytes *s);
+void server_bytes_unref(struct server_bytes *s); /* NULL-safe */
+
+struct server_request {
+    enum server_method method;
+    const char *path;  /* of the target, percent-decoding NOT applied, without the query; "/…" */
+    const char *query; /* after '?', "" when none */
+    const unsigned char *body;
+    size_t body_bytes;
+    const char *authorization; /* header values, NULL when absent; NUL-terminated */
+    const char *token;         /* X-Pprof-Token */
+    const char *user_agent;
+    const char *origin, *sec_fetch_site;
+    char peer[64];       /* "127.0.0.1:51234", "[::1]:…", "unix:pid 12 uid 0" */
+    char id[33];         /* request id: the client's X-Request-Id if it is [A-Za-z0-9-]{1,32}, else made */
+    bool accepts_gzip;
+    int listener;        /* what server_listen() was given */
+    uint64_t began_ns;   /* monotonic: first byte of the request */
+    void *user;          /* the handler's */
+    void (*on_gone)(struct server_request *r); /* the handler's; NULL: not wanted */
+};
+
+typedef void (*server_handler)(void *ctx, struct server_request *r);
+/* After every answer (also those that the server gave itself: 400, 408, 431 …), for the audit log. */
+typedef void (*server_done)(void *ctx, const struct server_request *r, unsigned status,
+                            uint64_t bytes);
+
+struct server; /* opaque */
+
+struct server_counts {
+    uint32_t connections, preauth;
+    uint64_t accepted, refused, handshakes, handshakes_failed, timeouts, requests, bad_requests;
+};
+
+/** server_new(loop, config, handler, done, ctx, ret, e): nothing listens yet. TLS from the
+ * configuration (self-signed when it names no certificate). */
+int server_new(uv_loop_t *loop, const struct config *config, server_handler handler,
+               server_done done, void *ctx, struct server **ret, struct err *e);
+
+/**
+ * server_listen(s, address, tls, listener, ret_text, e): bind and listen; ${ret_text} (at least 128
+ * bytes) gets the real address ("127.0.0.1:41237", "unix:/path").
+ */
+int server_listen(struct server *s, const struct config_address *address, bool tls, int listener,
+                  char *ret_text, struct err *e);
+
+/** server_reload(s, config, e): new certificate, hosts and limits; on failure all stays as it was. */
+int server_reload(struct server *s, const struct config *config, struct err *e);
+
+/** server_drain(s): stop accepting, close idle connections, let answers finish. */
+void server_drain(struct server *s);
+/** server_free(s): close everything; runs its callbacks to the end of the loop's turn. */
+void server_free(struct server *s);
+void server_counts(const struct server *s, struct server_counts *ret);
+/** server_cert_expiry(s): seconds since 1970, 0 without TLS. server_cert_sha256: hex, "" without. */
+int64_t server_cert_expiry(const struct server *s);
+
+/** server_authenticated(r): the credentials were right: the connection leaves the pre-auth cap. */
+void server_authenticated(struct server_request *r);
+
+/* Answers. Exactly one of these per request; afterwards ${r} is the server's again. */
+
+/** server_header(r, name, value): a header of the coming answer; value must be printable ASCII. */
+void server_header(struct server_request *r, const char *name, const char *value);
+void server_headerf(struct server_request *r, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/**
+ * server_answer(r, status, content_type, bytes): takes over one reference of ${bytes} (NULL: empty).
+ * For HEAD the length is told and nothing sent. Adds nosniff, no-store and the other fixed headers.
+ */
+void server_answer(struct server_request *r, unsigned status, const char *content_type,
+                   struct server_bytes *bytes);
+/** server_error(r, status, fmt, …): text/plain with X-Go-Pprof: 1, one line, newline added. */
+void server_error(struct server_request *r, unsigned status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
