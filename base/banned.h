@@ -11,7 +11,8 @@
 #include <time.h>
 
 #ifndef __cplusplus
-#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok gets atoi atol atof gmtime localtime
+#    pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok gets atoi atol atof \
+        gmtime localtime
 #endif
 
 #endif

@@ -14,18 +14,18 @@ enum {
 };
 
 #define ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
-#define SIPROUND()                                                                                 \
-    do {                                                                                           \
-        v0 += v1;                                                                                  \
-        v1 = ROTL(v1, 13) ^ v0;                                                                    \
-        v0 = ROTL(v0, 32);                                                                         \
-        v2 += v3;                                                                                  \
-        v3 = ROTL(v3, 16) ^ v2;                                                                    \
-        v0 += v3;                                                                                  \
-        v3 = ROTL(v3, 21) ^ v0;                                                                    \
-        v2 += v1;                                                                                  \
-        v1 = ROTL(v1, 17) ^ v2;                                                                    \
-        v2 = ROTL(v2, 32);                                                                         \
+#define SIPROUND()              \
+    do {                        \
+        v0 += v1;               \
+        v1 = ROTL(v1, 13) ^ v0; \
+        v0 = ROTL(v0, 32);      \
+        v2 += v3;               \
+        v3 = ROTL(v3, 16) ^ v2; \
+        v0 += v3;               \
+        v3 = ROTL(v3, 21) ^ v0; \
+        v2 += v1;               \
+        v1 = ROTL(v1, 17) ^ v2; \
+        v2 = ROTL(v2, 32);      \
     } while (0)
 
 uint64_t intern_hash(const uint64_t key[static 2], const void *data, size_t bytes)
@@ -158,7 +158,8 @@ uint32_t intern_put(struct intern *t, const void *data, size_t bytes, int *ret_n
         t->bytes.failed = false; /* full: known strings are still found */
         return INTERN_NONE;
     }
-    t->items[t->count] = (struct intern_item){t->bytes.len, (uint32_t)bytes, (uint32_t)(hash >> 32)};
+    t->items[t->count] =
+        (struct intern_item){t->bytes.len, (uint32_t)bytes, (uint32_t)(hash >> 32)};
     buf_put(&t->bytes, data, bytes);
     buf_put(&t->bytes, zeros, (8 - t->bytes.len % 8) % 8);
     t->slots[slot] = ++t->count;

@@ -22,8 +22,8 @@ void log_setup(const char *program, enum log_level level, enum log_format format
 {
     state.program = program;
     state.level = level;
-    state.text = format == LOG_FORMAT_TEXT ||
-                 (format == LOG_FORMAT_AUTO && isatty(STDERR_FILENO) == 1);
+    state.text =
+        format == LOG_FORMAT_TEXT || (format == LOG_FORMAT_AUTO && isatty(STDERR_FILENO) == 1);
 }
 
 int log_level_from(const char *name, enum log_level *ret)

@@ -22,7 +22,11 @@ enum {
 };
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
-enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT }; /* auto: text on a terminal */
+enum log_format {
+    LOG_FORMAT_AUTO,
+    LOG_FORMAT_JSON,
+    LOG_FORMAT_TEXT
+}; /* auto: text on a terminal */
 
 struct log_field {
     const char *key; /* NULL: the field is left out */
@@ -32,10 +36,22 @@ struct log_field {
     uint64_t u64;
 };
 
-#define LOG_STR(k, v)  {.key = (k), .kind = LOG_KIND_STR, .str = (v)}
-#define LOG_U64(k, v)  {.key = (k), .kind = LOG_KIND_U64, .u64 = (uint64_t)(v)}
-#define LOG_I64(k, v)  {.key = (k), .kind = LOG_KIND_I64, .i64 = (int64_t)(v)}
-#define LOG_BOOL(k, v) {.key = (k), .kind = LOG_KIND_BOOL, .u64 = (v) ? 1 : 0}
+#define LOG_STR(k, v)                                \
+    {                                                \
+        .key = (k), .kind = LOG_KIND_STR, .str = (v) \
+    }
+#define LOG_U64(k, v)                                          \
+    {                                                          \
+        .key = (k), .kind = LOG_KIND_U64, .u64 = (uint64_t)(v) \
+    }
+#define LOG_I64(k, v)                                         \
+    {                                                         \
+        .key = (k), .kind = LOG_KIND_I64, .i64 = (int64_t)(v) \
+    }
+#define LOG_BOOL(k, v)                                        \
+    {                                                         \
+        .key = (k), .kind = LOG_KIND_BOOL, .u64 = (v) ? 1 : 0 \
+    }
 
 /** log_setup(program, level, format): once at start; ${program} must outlive the process. */
 void log_setup(const char *program, enum log_level level, enum log_format format);
@@ -49,9 +65,9 @@ bool log_is_text(void);
 /** log_write(level, msg, fields, n): what the macros below call. */
 void log_write(enum log_level level, const char *msg, const struct log_field *fields, size_t n);
 
-#define log_at(level, msg, ...)                                                                    \
-    log_write((level), (msg), (const struct log_field[]){{.key = NULL}, ##__VA_ARGS__},            \
-              sizeof((const struct log_field[]){{.key = NULL}, ##__VA_ARGS__}) /                   \
+#define log_at(level, msg, ...)                                                         \
+    log_write((level), (msg), (const struct log_field[]){{.key = NULL}, ##__VA_ARGS__}, \
+              sizeof((const struct log_field[]){{.key = NULL}, ##__VA_ARGS__}) /        \
                   sizeof(struct log_field))
 #define log_debug(msg, ...) log_at(LOG_LEVEL_DEBUG, msg, ##__VA_ARGS__)
 #define log_info(msg, ...)  log_at(LOG_LEVEL_INFO, msg, ##__VA_ARGS__)

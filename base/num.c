@@ -80,8 +80,8 @@ static int with_unit(const char *s, size_t bytes, const struct unit *units, uint
 
 int num_duration_ms(const char *s, size_t bytes, uint64_t max_ms, uint64_t *ret_ms)
 {
-    static const struct unit units[] = {{"ms", 1},        {"s", 1000},      {"m", 60000},
-                                        {"h", 3600000},   {"d", 86400000},  {NULL, 0}};
+    static const struct unit units[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
+                                        {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
 
     if (bytes == 1 && s[0] == '0') {
         *ret_ms = 0;

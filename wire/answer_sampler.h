@@ -9,8 +9,8 @@
 struct answer_sampler_question {
     enum wire_type type; /* WIRE_ASK_ABOUT, _CPU, _CANCEL, _SYMBOL, _ARGV */
     uint32_t id;
-    struct wire_cpu cpu;                   /* ranges checked: 1 ≤ hz, duration within limits */
-    uint32_t count;                        /* _SYMBOL */
+    struct wire_cpu cpu; /* ranges checked: 1 ≤ hz, duration within limits */
+    uint32_t count;      /* _SYMBOL */
     uint64_t addresses[WIRE_SYMBOLS_MAX];
 };
 

@@ -6,7 +6,8 @@
 
 /* Bodies are sent as they lie in memory: a hole in one would leak what was there before. */
 _Static_assert(sizeof(struct wire_head) == 16, "no padding");
-_Static_assert(sizeof(struct wire_target) == 8 * 4 + 2 * 8 + 2 * 4 + WIRE_NAME_BYTES + WIRE_TEXT_BYTES,
+_Static_assert(sizeof(struct wire_target) ==
+                   8 * 4 + 2 * 8 + 2 * 4 + WIRE_NAME_BYTES + WIRE_TEXT_BYTES,
                "no padding");
 _Static_assert(sizeof(struct wire_status) ==
                    sizeof(struct wire_target) + WIRE_PROGRAMS * 24 + 8 + WIRE_TEXT_BYTES,
@@ -15,26 +16,21 @@ _Static_assert(sizeof(struct wire_perf_open) == 32, "no padding");
 _Static_assert(sizeof(struct wire_perf_opened) == 32 + WIRE_TEXT_BYTES, "no padding");
 _Static_assert(sizeof(struct wire_perf_rings) == 8 + WIRE_FDS_MAX * 16, "no padding");
 _Static_assert(sizeof(struct wire_profile) == 40 + WIRE_TEXT_BYTES, "no padding");
-_Static_assert(sizeof(struct wire_about) == 8 + 3 * WIRE_NAME_BYTES + WIRE_TEXT_BYTES, "no padding");
+_Static_assert(sizeof(struct wire_about) == 8 + 3 * WIRE_NAME_BYTES + WIRE_TEXT_BYTES,
+               "no padding");
 _Static_assert(sizeof(struct wire_event) == 24, "no padding");
 
 static const struct wire_row rows[] = {
-#define X(name, number, from, to, body, tail, fds, when, times)                                    \
-    {#name,                                                                                        \
-     number,                                                                                       \
-     WIRE_ROLE_##from,                                                                             \
-     WIRE_ROLE_##to,                                                                               \
-     (body),                                                                                       \
-     (body) + (tail),                                                                              \
-     fds,                                                                                          \
-     WIRE_STATE_##when,                                                                            \
-     WIRE_TIMES_##times},
+#define X(name, number, from, to, body, tail, fds, when, times)             \
+    {#name,           number, WIRE_ROLE_##from,  WIRE_ROLE_##to,    (body), \
+     (body) + (tail), fds,    WIRE_STATE_##when, WIRE_TIMES_##times},
     WIRE_TABLE(X)
 #undef X
 };
 
-#define X(name, number, from, to, body, tail, fds, when, times)                                    \
-    _Static_assert((body) + (tail) <= WIRE_BODY_MAX_BYTES && (number) < 64, #name " is too large");
+#define X(name, number, from, to, body, tail, fds, when, times)                              \
+    _Static_assert((body) + (tail) <= WIRE_BODY_MAX_BYTES && (number) < 64, #name " is too " \
+                                                                                  "large");
 WIRE_TABLE(X)
 #undef X
 

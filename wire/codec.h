@@ -23,8 +23,8 @@ struct wire_row {
 /* What one end of a link knows: who it is, who the peer is, its state, what came already. */
 struct wire_turn {
     enum wire_role self, peer;
-    unsigned state;   /* enum wire_state bits */
-    uint64_t seen;    /* bit per type, for rows that may come once */
+    unsigned state; /* enum wire_state bits */
+    uint64_t seen;  /* bit per type, for rows that may come once */
 };
 
 /** codec_row(type): the row of the table, NULL when there is none. */

@@ -103,7 +103,8 @@ static size_t take_fds(struct msghdr *msg, int fds[static WIRE_FDS_MAX])
 
 static int wait_readable(int fd, int timeout_ms)
 {
-    uint64_t deadline = clock_mono_ns() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms) * CLOCK_NS_PER_MS;
+    uint64_t deadline =
+        clock_mono_ns() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms) * CLOCK_NS_PER_MS;
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
     for (;;) {
@@ -129,7 +130,9 @@ int link_recv(struct link *l, int timeout_ms, struct packet *p)
         uint8_t body[WIRE_BODY_MAX_BYTES];
     } raw;
     struct iovec iov = {&raw, sizeof(raw)};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
                          .msg_controllen = sizeof(control)};
     size_t nfds;
     ssize_t n;

@@ -15,11 +15,11 @@ enum {
 };
 
 enum plan_select {
-    PLAN_SELECT_AUTO,    /* the only other application in this PID namespace */
-    PLAN_SELECT_PID,     /* number */
-    PLAN_SELECT_PROCESS, /* text: comm, or base name of the executable or of argv[0] */
-    PLAN_SELECT_PORT,    /* number: listens on this TCP port */
-    PLAN_SELECT_CMDLINE, /* text: POSIX extended regular expression over argv joined by spaces */
+    PLAN_SELECT_AUTO,      /* the only other application in this PID namespace */
+    PLAN_SELECT_PID,       /* number */
+    PLAN_SELECT_PROCESS,   /* text: comm, or base name of the executable or of argv[0] */
+    PLAN_SELECT_PORT,      /* number: listens on this TCP port */
+    PLAN_SELECT_CMDLINE,   /* text: POSIX extended regular expression over argv joined by spaces */
     PLAN_SELECT_CONTAINER, /* text: container id prefix, hex */
     PLAN_SELECT_ENV,       /* text: NAME=VALUE */
     PLAN_SELECT_END,

@@ -22,67 +22,67 @@
 /* All limits of the border, in one place. */
 enum {
     WIRE_BODY_MAX_BYTES = 24 * 1024,
-    WIRE_FDS_MAX = 64,                    /* descriptors in one packet; SCM_MAX_FD is 253 */
-    WIRE_READ_MAX_RANGES = 1024,          /* UIO_MAXIOV, process_vm_readv(2) */
-    WIRE_ARENA_BYTES = 4 * 1024 * 1024,   /* all ranges of one ASK_READ together */
+    WIRE_FDS_MAX = 64,                     /* descriptors in one packet; SCM_MAX_FD is 253 */
+    WIRE_READ_MAX_RANGES = 1024,           /* UIO_MAXIOV, process_vm_readv(2) */
+    WIRE_ARENA_BYTES = 4 * 1024 * 1024,    /* all ranges of one ASK_READ together */
     WIRE_MAPS_MAX_BYTES = 8 * 1024 * 1024, /* /proc/PID/maps text: ~65,000 mappings */
     WIRE_CMDLINE_MAX_BYTES = 128 * 1024,
-    WIRE_SYMBOLS_MAX = 512,               /* addresses of one ASK_SYMBOL */
-    WIRE_BYTES_MAX_BYTES = 1024 * 1024,   /* the answer to ASK_SYMBOL, ASK_CMDLINE */
+    WIRE_SYMBOLS_MAX = 512,             /* addresses of one ASK_SYMBOL */
+    WIRE_BYTES_MAX_BYTES = 1024 * 1024, /* the answer to ASK_SYMBOL, ASK_CMDLINE */
     WIRE_PROFILE_MAX_BYTES = 64 * 1024 * 1024,
-    WIRE_PERF_SLOTS = 4,                  /* perf sessions at once */
-    WIRE_PERF_EVENTS_MAX = 65536,         /* events of one session */
+    WIRE_PERF_SLOTS = 4,          /* perf sessions at once */
+    WIRE_PERF_EVENTS_MAX = 65536, /* events of one session */
     WIRE_PERF_RINGS_MAX = 1024,
-    WIRE_TICK_MAX = 1024,                 /* new periods in one ASK_PERF_TICK */
-    WIRE_TEXT_BYTES = 320,                /* a reason for people, NUL-terminated */
+    WIRE_TICK_MAX = 1024,  /* new periods in one ASK_PERF_TICK */
+    WIRE_TEXT_BYTES = 320, /* a reason for people, NUL-terminated */
     WIRE_NAME_BYTES = 64,
     WIRE_HZ_MAX = 10000,
     WIRE_SECONDS_MAX = 3600,
 };
 
 /* name, number, from, to, smallest body, largest body, most descriptors, permitted, times */
-#define WIRE_TABLE(X)                                                                              \
-    /* sampler asks, guard answers: always one answer, in turn */                                  \
-    X(ASK_HELLO, 1, SAMPLER, GUARD, sizeof(struct wire_hello), 0, 0, START, ONCE)                  \
-    X(ANS_HELLO, 2, GUARD, SAMPLER, sizeof(struct wire_target), 0, 0, ANY, ONCE)                   \
-    X(ASK_MAPS, 3, SAMPLER, GUARD, sizeof(struct wire_gen), 0, 0, RUN, MANY)                       \
-    X(ANS_MAPS, 4, GUARD, SAMPLER, sizeof(struct wire_result), 0, 1, ANY, MANY)                    \
-    X(ASK_FILE, 5, SAMPLER, GUARD, sizeof(struct wire_file), 0, 0, RUN, MANY)                      \
-    X(ANS_FILE, 6, GUARD, SAMPLER, sizeof(struct wire_result), 0, 1, ANY, MANY)                    \
-    X(ASK_READ, 7, SAMPLER, GUARD, sizeof(struct wire_read),                                       \
-      WIRE_READ_MAX_RANGES * sizeof(struct wire_range), 0, RUN, MANY)                              \
-    X(ANS_READ, 8, GUARD, SAMPLER, sizeof(struct wire_result),                                     \
-      WIRE_READ_MAX_RANGES * sizeof(uint32_t), 0, ANY, MANY)                                       \
-    X(ASK_CMDLINE, 9, SAMPLER, GUARD, sizeof(struct wire_gen), 0, 0, RUN, MANY)                    \
-    X(ANS_CMDLINE, 10, GUARD, SAMPLER, sizeof(struct wire_result), 0, 1, ANY, MANY)                \
-    X(ASK_PERF_OPEN, 11, SAMPLER, GUARD, sizeof(struct wire_perf_open), 0, 0, RUN, MANY)           \
-    X(ANS_PERF_OPEN, 12, GUARD, SAMPLER, sizeof(struct wire_perf_opened), 0, 1, ANY, MANY)         \
-    X(ANS_PERF_RINGS, 14, GUARD, SAMPLER, sizeof(struct wire_perf_rings), 0, WIRE_FDS_MAX, ANY,    \
-      MANY)                                                                                        \
-    X(ASK_PERF_ENABLE, 15, SAMPLER, GUARD, sizeof(struct wire_slot), 0, 0, PERF, MANY)             \
-    X(ANS_PERF_ENABLE, 16, GUARD, SAMPLER, sizeof(struct wire_result), 0, 0, ANY, MANY)            \
-    X(ASK_PERF_TICK, 17, SAMPLER, GUARD, sizeof(struct wire_slot),                                 \
-      WIRE_TICK_MAX * sizeof(struct wire_period), 0, PERF, MANY)                                   \
-    X(ANS_PERF_TICK, 18, GUARD, SAMPLER, sizeof(struct wire_perf_ticked), 0, 0, ANY, MANY)         \
-    X(ASK_PERF_CLOSE, 19, SAMPLER, GUARD, sizeof(struct wire_slot), 0, 0, PERF, MANY)              \
-    X(ANS_PERF_CLOSE, 20, GUARD, SAMPLER, sizeof(struct wire_perf_closed), 0, 0, ANY, MANY)        \
-    /* guard tells, unasked */                                                                     \
-    X(TELL_TARGET, 22, GUARD, SAMPLER, sizeof(struct wire_target), 0, 0, ANY, MANY)                \
-    X(TELL_STATUS, 24, GUARD, FRONT, sizeof(struct wire_status), 0, 1, ANY, MANY)                  \
-    /* a child says that its other peer broke the rules */                                         \
-    X(TELL_BLAME, 25, SAMPLER, GUARD, sizeof(struct wire_result), 0, 0, RUN, ONCE)                 \
-    X(TELL_FRONT_BLAME, 27, FRONT, GUARD, sizeof(struct wire_result), 0, 0, RUN, MANY)             \
-    X(TELL_FRONT_READY, 29, FRONT, GUARD, sizeof(struct wire_result), 0, 0, START, ONCE)           \
-    /* front asks, sampler answers; answers may come out of order, the id says whose they are */   \
-    X(ASK_ABOUT, 31, FRONT, SAMPLER, sizeof(struct wire_none), 0, 0, RUN, MANY)                    \
-    X(ANS_ABOUT, 32, SAMPLER, FRONT, sizeof(struct wire_about), 0, 0, ANY, MANY)                   \
-    X(ASK_CPU, 33, FRONT, SAMPLER, sizeof(struct wire_cpu), 0, 0, RUN, MANY)                       \
-    X(ANS_CPU, 34, SAMPLER, FRONT, sizeof(struct wire_profile), 0, 1, ANY, MANY)                   \
-    X(ASK_CANCEL, 35, FRONT, SAMPLER, sizeof(struct wire_none), 0, 0, RUN, MANY)                   \
-    X(ASK_SYMBOL, 37, FRONT, SAMPLER, sizeof(struct wire_symbol),                                  \
-      WIRE_SYMBOLS_MAX * sizeof(uint64_t), 0, RUN, MANY)                                           \
-    X(ANS_SYMBOL, 38, SAMPLER, FRONT, sizeof(struct wire_said), 0, 1, ANY, MANY)                   \
-    X(ASK_ARGV, 39, FRONT, SAMPLER, sizeof(struct wire_none), 0, 0, RUN, MANY)                     \
+#define WIRE_TABLE(X)                                                                            \
+    /* sampler asks, guard answers: always one answer, in turn */                                \
+    X(ASK_HELLO, 1, SAMPLER, GUARD, sizeof(struct wire_hello), 0, 0, START, ONCE)                \
+    X(ANS_HELLO, 2, GUARD, SAMPLER, sizeof(struct wire_target), 0, 0, ANY, ONCE)                 \
+    X(ASK_MAPS, 3, SAMPLER, GUARD, sizeof(struct wire_gen), 0, 0, RUN, MANY)                     \
+    X(ANS_MAPS, 4, GUARD, SAMPLER, sizeof(struct wire_result), 0, 1, ANY, MANY)                  \
+    X(ASK_FILE, 5, SAMPLER, GUARD, sizeof(struct wire_file), 0, 0, RUN, MANY)                    \
+    X(ANS_FILE, 6, GUARD, SAMPLER, sizeof(struct wire_result), 0, 1, ANY, MANY)                  \
+    X(ASK_READ, 7, SAMPLER, GUARD, sizeof(struct wire_read),                                     \
+      WIRE_READ_MAX_RANGES * sizeof(struct wire_range), 0, RUN, MANY)                            \
+    X(ANS_READ, 8, GUARD, SAMPLER, sizeof(struct wire_result),                                   \
+      WIRE_READ_MAX_RANGES * sizeof(uint32_t), 0, ANY, MANY)                                     \
+    X(ASK_CMDLINE, 9, SAMPLER, GUARD, sizeof(struct wire_gen), 0, 0, RUN, MANY)                  \
+    X(ANS_CMDLINE, 10, GUARD, SAMPLER, sizeof(struct wire_result), 0, 1, ANY, MANY)              \
+    X(ASK_PERF_OPEN, 11, SAMPLER, GUARD, sizeof(struct wire_perf_open), 0, 0, RUN, MANY)         \
+    X(ANS_PERF_OPEN, 12, GUARD, SAMPLER, sizeof(struct wire_perf_opened), 0, 1, ANY, MANY)       \
+    X(ANS_PERF_RINGS, 14, GUARD, SAMPLER, sizeof(struct wire_perf_rings), 0, WIRE_FDS_MAX, ANY,  \
+      MANY)                                                                                      \
+    X(ASK_PERF_ENABLE, 15, SAMPLER, GUARD, sizeof(struct wire_slot), 0, 0, PERF, MANY)           \
+    X(ANS_PERF_ENABLE, 16, GUARD, SAMPLER, sizeof(struct wire_result), 0, 0, ANY, MANY)          \
+    X(ASK_PERF_TICK, 17, SAMPLER, GUARD, sizeof(struct wire_slot),                               \
+      WIRE_TICK_MAX * sizeof(struct wire_period), 0, PERF, MANY)                                 \
+    X(ANS_PERF_TICK, 18, GUARD, SAMPLER, sizeof(struct wire_perf_ticked), 0, 0, ANY, MANY)       \
+    X(ASK_PERF_CLOSE, 19, SAMPLER, GUARD, sizeof(struct wire_slot), 0, 0, PERF, MANY)            \
+    X(ANS_PERF_CLOSE, 20, GUARD, SAMPLER, sizeof(struct wire_perf_closed), 0, 0, ANY, MANY)      \
+    /* guard tells, unasked */                                                                   \
+    X(TELL_TARGET, 22, GUARD, SAMPLER, sizeof(struct wire_target), 0, 0, ANY, MANY)              \
+    X(TELL_STATUS, 24, GUARD, FRONT, sizeof(struct wire_status), 0, 1, ANY, MANY)                \
+    /* a child says that its other peer broke the rules */                                       \
+    X(TELL_BLAME, 25, SAMPLER, GUARD, sizeof(struct wire_result), 0, 0, RUN, ONCE)               \
+    X(TELL_FRONT_BLAME, 27, FRONT, GUARD, sizeof(struct wire_result), 0, 0, RUN, MANY)           \
+    X(TELL_FRONT_READY, 29, FRONT, GUARD, sizeof(struct wire_result), 0, 0, START, ONCE)         \
+    /* front asks, sampler answers; answers may come out of order, the id says whose they are */ \
+    X(ASK_ABOUT, 31, FRONT, SAMPLER, sizeof(struct wire_none), 0, 0, RUN, MANY)                  \
+    X(ANS_ABOUT, 32, SAMPLER, FRONT, sizeof(struct wire_about), 0, 0, ANY, MANY)                 \
+    X(ASK_CPU, 33, FRONT, SAMPLER, sizeof(struct wire_cpu), 0, 0, RUN, MANY)                     \
+    X(ANS_CPU, 34, SAMPLER, FRONT, sizeof(struct wire_profile), 0, 1, ANY, MANY)                 \
+    X(ASK_CANCEL, 35, FRONT, SAMPLER, sizeof(struct wire_none), 0, 0, RUN, MANY)                 \
+    X(ASK_SYMBOL, 37, FRONT, SAMPLER, sizeof(struct wire_symbol),                                \
+      WIRE_SYMBOLS_MAX * sizeof(uint64_t), 0, RUN, MANY)                                         \
+    X(ANS_SYMBOL, 38, SAMPLER, FRONT, sizeof(struct wire_said), 0, 1, ANY, MANY)                 \
+    X(ASK_ARGV, 39, FRONT, SAMPLER, sizeof(struct wire_none), 0, 0, RUN, MANY)                   \
     X(ANS_ARGV, 40, SAMPLER, FRONT, sizeof(struct wire_said), 0, 1, ANY, MANY)
 
 enum wire_type {
@@ -132,17 +132,24 @@ enum wire_right {
     WIRE_RIGHT_PERFMON_CAP = 32,
 };
 
-enum wire_mode { WIRE_MODE_NONE, WIRE_MODE_FULL, WIRE_MODE_PERF, WIRE_MODE_PTRACE, WIRE_MODE_RESTRICTED };
+enum wire_mode {
+    WIRE_MODE_NONE,
+    WIRE_MODE_FULL,
+    WIRE_MODE_PERF,
+    WIRE_MODE_PTRACE,
+    WIRE_MODE_RESTRICTED
+};
 
 struct wire_target {
     uint32_t generation; /* grows with each target found; 0 = never one */
     uint32_t state;      /* enum wire_target_state */
     uint32_t rights;     /* enum wire_right bits */
     uint32_t mode;       /* enum wire_mode */
-    int32_t perf_errno;   /* why perf was refused (EPERM: seccomp, EACCES: paranoid or ptrace check) */
-    int32_t memory_errno; /* why process_vm_readv was refused */
-    int32_t paranoid;     /* /proc/sys/kernel/perf_event_paranoid, -100 when unreadable */
-    uint32_t cpus;        /* the target may run on */
+    int32_t
+        perf_errno; /* why perf was refused (EPERM: seccomp, EACCES: paranoid or ptrace check) */
+    int32_t memory_errno;   /* why process_vm_readv was refused */
+    int32_t paranoid;       /* /proc/sys/kernel/perf_event_paranoid, -100 when unreadable */
+    uint32_t cpus;          /* the target may run on */
     uint64_t start_real_ns; /* when the target started, since 1970 */
     uint64_t start_ticks;   /* stat field 22: with the pid, who it is */
     uint32_t pid;           /* for people (log, status); never sent back */
@@ -214,27 +221,28 @@ struct wire_event {
     uint64_t id; /* PERF_EVENT_IOC_ID: PERF_SAMPLE_ID of its samples, also of inherited ones */
     uint32_t tid;
     uint32_t cpu; /* UINT32_MAX: any */
-    uint32_t first_period_ns; /* the random first period; the nominal one comes with the first tick */
+    uint32_t
+        first_period_ns; /* the random first period; the nominal one comes with the first tick */
     uint32_t zero;
 };
 
 struct wire_perf_opened {
-    int32_t result;       /* 0 or -errno; text says what would help */
-    uint32_t shape;       /* enum wire_perf_shape */
-    uint32_t kernel;      /* 1: kernel samples are in */
-    uint32_t rings;       /* so many descriptors follow in ANS_PERF_RINGS packets */
-    uint32_t ring_pages;  /* data pages of each ring, a power of two */
-    uint32_t events;      /* rows in the bulk of struct wire_event */
-    uint32_t threads;     /* found and covered */
+    int32_t result;          /* 0 or -errno; text says what would help */
+    uint32_t shape;          /* enum wire_perf_shape */
+    uint32_t kernel;         /* 1: kernel samples are in */
+    uint32_t rings;          /* so many descriptors follow in ANS_PERF_RINGS packets */
+    uint32_t ring_pages;     /* data pages of each ring, a power of two */
+    uint32_t events;         /* rows in the bulk of struct wire_event */
+    uint32_t threads;        /* found and covered */
     uint32_t threads_missed; /* found and not covered (limits) */
     char text[WIRE_TEXT_BYTES];
 };
 
 struct wire_perf_rings {
     uint32_t slot;
-    uint32_t count;               /* descriptors in this packet */
-    uint32_t cpu[WIRE_FDS_MAX];   /* of each; UINT32_MAX: any */
-    uint32_t tid[WIRE_FDS_MAX];   /* per-thread shape: whose; else 0 */
+    uint32_t count;                  /* descriptors in this packet */
+    uint32_t cpu[WIRE_FDS_MAX];      /* of each; UINT32_MAX: any */
+    uint32_t tid[WIRE_FDS_MAX];      /* per-thread shape: whose; else 0 */
     uint64_t event_id[WIRE_FDS_MAX]; /* per-thread shape: id of its only event; else 0 */
 };
 
@@ -263,7 +271,7 @@ struct wire_perf_closed {
 };
 
 struct wire_process {
-    uint64_t cpu_ns;    /* user + system */
+    uint64_t cpu_ns; /* user + system */
     uint64_t rss_bytes;
     uint32_t pid;
     uint32_t restarts;
@@ -275,8 +283,8 @@ enum wire_program { WIRE_PROGRAM_GUARD, WIRE_PROGRAM_SAMPLER, WIRE_PROGRAM_FRONT
 struct wire_status {
     struct wire_target target;
     struct wire_process process[WIRE_PROGRAMS];
-    uint32_t sampler_up;    /* 1: the link to the sampler (the last one sent) is alive */
-    uint32_t sampler_signal; /* signal that ended the last sampler, 0: none or by itself */
+    uint32_t sampler_up;        /* 1: the link to the sampler (the last one sent) is alive */
+    uint32_t sampler_signal;    /* signal that ended the last sampler, 0: none or by itself */
     char note[WIRE_TEXT_BYTES]; /* why the sampler is not up */
 };
 
@@ -292,11 +300,18 @@ struct wire_cpu {
     uint32_t zero;
 };
 
-enum wire_ended { WIRE_ENDED_TIME, WIRE_ENDED_EXIT, WIRE_ENDED_EXEC, WIRE_ENDED_CANCEL, WIRE_ENDED_LIMIT };
+enum wire_ended {
+    WIRE_ENDED_TIME,
+    WIRE_ENDED_EXIT,
+    WIRE_ENDED_EXEC,
+    WIRE_ENDED_CANCEL,
+    WIRE_ENDED_LIMIT
+};
 
 /* ANS_CPU; on success with a bulk: a pprof profile, protobuf, not compressed. */
 struct wire_profile {
-    int32_t result; /* 0 or -errno: -ESRCH no target, -EACCES/-EPERM no right, -EBUSY, -ECANCELED… */
+    int32_t
+        result; /* 0 or -errno: -ESRCH no target, -EACCES/-EPERM no right, -EBUSY, -ECANCELED… */
     uint32_t ended; /* enum wire_ended */
     uint64_t samples;
     uint64_t lost;
@@ -311,7 +326,8 @@ struct wire_symbol {
     uint32_t zero;
 };
 
-/* ANS_SYMBOL: a bulk of "0xaddr name\n" lines, unknown ones left out. ANS_ARGV: argv, each with NUL. */
+/* ANS_SYMBOL: a bulk of "0xaddr name\n" lines, unknown ones left out. ANS_ARGV: argv, each with
+ * NUL. */
 struct wire_said {
     int32_t result;
     uint32_t zero;
