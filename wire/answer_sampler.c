@@ -25,12 +25,20 @@ int answer_sampler_next(struct link *l, struct answer_sampler_question *ret)
     ret->type = (enum wire_type)p.head.type;
     ret->id = p.head.id;
     ret->count = 0;
+    ret->finish = 0;
     if (p.head.type == WIRE_ASK_CPU) {
         memcpy(&ret->cpu, p.body, sizeof(ret->cpu));
         if (ret->cpu.hz < 1 || ret->cpu.hz > WIRE_HZ_MAX || ret->cpu.duration_ms < 1 ||
             ret->cpu.duration_ms > WIRE_SECONDS_MAX * 1000u ||
             (ret->cpu.flags & ~(uint32_t)(WIRE_CPU_LABELS | WIRE_CPU_KERNEL)) || ret->cpu.zero)
             return broken(l, "a CPU profile with impossible values");
+    } else if (p.head.type == WIRE_ASK_CANCEL) {
+        struct wire_cancel cancel;
+
+        memcpy(&cancel, p.body, sizeof(cancel));
+        if (cancel.finish > 1 || cancel.zero)
+            return broken(l, "a cancel with impossible values");
+        ret->finish = cancel.finish;
     } else if (p.head.type == WIRE_ASK_SYMBOL) {
         memcpy(&symbol, p.body, sizeof(symbol));
         if (symbol.count > WIRE_SYMBOLS_MAX ||

@@ -10,6 +10,7 @@ struct answer_sampler_question {
     enum wire_type type; /* WIRE_ASK_ABOUT, _CPU, _CANCEL, _SYMBOL, _ARGV */
     uint32_t id;
     struct wire_cpu cpu; /* ranges checked: 1 ≤ hz, duration within limits */
+    uint32_t finish;     /* _CANCEL: 1 = answer with what there is */
     uint32_t count;      /* _SYMBOL */
     uint64_t addresses[WIRE_SYMBOLS_MAX];
 };

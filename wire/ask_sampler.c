@@ -53,9 +53,16 @@ int ask_sampler_argv(struct link *l, uint32_t *ret_id)
 
 int ask_sampler_cancel(struct link *l, uint32_t id)
 {
-    struct wire_none none = {0};
+    struct wire_cancel body = {0};
 
-    return link_send(l, WIRE_ASK_CANCEL, id, &none, sizeof(none), NULL, 0, NULL, 0);
+    return link_send(l, WIRE_ASK_CANCEL, id, &body, sizeof(body), NULL, 0, NULL, 0);
+}
+
+int ask_sampler_finish(struct link *l, uint32_t id)
+{
+    struct wire_cancel body = {.finish = 1};
+
+    return link_send(l, WIRE_ASK_CANCEL, id, &body, sizeof(body), NULL, 0, NULL, 0);
 }
 
 /* Is every field of the answer one that a sampler of ours can send? */

@@ -36,6 +36,9 @@ int ask_sampler_argv(struct link *l, uint32_t *ret_id);
  */
 int ask_sampler_cancel(struct link *l, uint32_t id);
 
+/** ask_sampler_finish(l, id): end question ${id} now and answer with what there is so far. */
+int ask_sampler_finish(struct link *l, uint32_t id);
+
 /** ask_sampler_next(l, timeout_ms, ret): the next answer; results as link_recv(). */
 int ask_sampler_next(struct link *l, int timeout_ms, struct ask_sampler_answer *ret);
 

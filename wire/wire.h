@@ -78,7 +78,7 @@ enum {
     X(ANS_ABOUT, 32, SAMPLER, FRONT, sizeof(struct wire_about), 0, 0, ANY, MANY)                 \
     X(ASK_CPU, 33, FRONT, SAMPLER, sizeof(struct wire_cpu), 0, 0, RUN, MANY)                     \
     X(ANS_CPU, 34, SAMPLER, FRONT, sizeof(struct wire_profile), 0, 1, ANY, MANY)                 \
-    X(ASK_CANCEL, 35, FRONT, SAMPLER, sizeof(struct wire_none), 0, 0, RUN, MANY)                 \
+    X(ASK_CANCEL, 35, FRONT, SAMPLER, sizeof(struct wire_cancel), 0, 0, RUN, MANY)               \
     X(ASK_SYMBOL, 37, FRONT, SAMPLER, sizeof(struct wire_symbol),                                \
       WIRE_SYMBOLS_MAX * sizeof(uint64_t), 0, RUN, MANY)                                         \
     X(ANS_SYMBOL, 38, SAMPLER, FRONT, sizeof(struct wire_said), 0, 1, ANY, MANY)                 \
@@ -165,6 +165,12 @@ struct wire_hello {
 
 struct wire_none {
     uint64_t zero;
+};
+
+/* ASK_CANCEL, with the id of the question that is meant. */
+struct wire_cancel {
+    uint32_t finish; /* 1: end now and answer with what there is; 0: nobody wants it any more */
+    uint32_t zero;
 };
 
 struct wire_gen {

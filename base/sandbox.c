@@ -1,0 +1,131 @@
+#include "base/sandbox.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+void sandbox_undumpable(void)
+{
+    struct rlimit none = {0, 0};
+
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    (void)setrlimit(RLIMIT_CORE, &none);
+}
+
+uint64_t sandbox_caps(void)
+{
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2] = {0};
+
+    if (syscall(SYS_capget, &head, data) != 0)
+        return 0;
+    return (uint64_t)data[1].permitted << 32 | data[0].permitted;
+}
+
+int sandbox_set_caps(uint64_t bits)
+{
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2] = {0};
+
+    bits &= sandbox_caps();
+    data[0].effective = data[0].permitted = (uint32_t)bits;
+    data[1].effective = data[1].permitted = (uint32_t)(bits >> 32);
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return syscall(SYS_capset, &head, data) != 0 ? -errno : 0;
+}
+
+/* Sizes and counts that a runaway parser may not pass. No limit on processes for the guard. */
+static int set_limits(const struct sandbox_want *want, struct err *e)
+{
+    struct rlimit none = {0, 0};
+    struct rlimit files = {want->nofile, want->nofile};
+
+    (void)setrlimit(RLIMIT_CORE, &none);
+    if (want->role != SANDBOX_GUARD) /* root is exempt by capability only, and we have none left */
+        (void)setrlimit(RLIMIT_NPROC, &none);
+    if (want->nofile && setrlimit(RLIMIT_NOFILE, &files) != 0)
+        return err_set(e, -errno, "cannot set RLIMIT_NOFILE to %u", want->nofile);
+    return 0;
+}
+
+int sandbox_enter(const struct sandbox_want *want, struct sandbox_state *ret, struct err *e)
+{
+    struct sandbox_state s = {0};
+    int r = set_limits(want, e);
+
+    if (r)
+        return r;
+    sandbox_undumpable();
+    r = sandbox_set_caps(want->keep_caps);
+    if (r)
+        return err_set(e, r, "cannot drop capabilities: %s", strerror(-r));
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return err_set(e, -errno, "cannot set no_new_privs");
+    s.no_new_privs = true;
+    if (want->role != SANDBOX_GUARD) {
+        s.landlock_abi = landlock_enter(want);
+        if (s.landlock_abi < 0)
+            return err_set(e, s.landlock_abi, "Landlock: %s", strerror(-s.landlock_abi));
+    }
+    s.uid = getuid();
+    s.gid = getgid();
+    s.caps = sandbox_caps();
+    s.dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
+    if (want->role != SANDBOX_GUARD) {
+        s.seccomp = seccomp_enter(want->role);
+        if (s.seccomp < 0)
+            return err_set(e, s.seccomp, "seccomp: %s", strerror(-s.seccomp));
+    }
+    if (ret)
+        *ret = s;
+    return 0;
+}
+
+static const char *caps_text(uint64_t caps, char *out, size_t bytes)
+{
+    static const struct {
+        int bit;
+        const char *name;
+    } names[] = {{CAP_PERFMON, "PERFMON"},   {CAP_SYS_PTRACE, "SYS_PTRACE"},
+                 {CAP_SETUID, "SETUID"},     {CAP_SETGID, "SETGID"},
+                 {CAP_KILL, "KILL"},         {CAP_DAC_READ_SEARCH, "DAC_READ_SEARCH"},
+                 {CAP_IPC_LOCK, "IPC_LOCK"}, {CAP_SYS_RESOURCE, "SYS_RESOURCE"}};
+    size_t n = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        uint64_t bit = UINT64_C(1) << names[i].bit;
+        int w;
+
+        if (!(caps & bit))
+            continue;
+        caps &= ~bit;
+        w = snprintf(out + n, bytes - n, "%s%s", n ? "," : "", names[i].name);
+        if (w < 0 || (size_t)w >= bytes - n)
+            return out;
+        n += (size_t)w;
+    }
+    if (caps)
+        (void)snprintf(out + n, bytes - n, "%s0x%llx", n ? "," : "", (unsigned long long)caps);
+    return out[0] ? out : "none";
+}
+
+void sandbox_log(const struct sandbox_state *s)
+{
+    char caps[256];
+    char landlock[32];
+    char filter[32];
+
+    (void)snprintf(landlock, sizeof(landlock), s->landlock_abi ? "abi %d" : "not here",
+                   s->landlock_abi);
+    (void)snprintf(filter, sizeof(filter), s->seccomp ? "%d instructions" : "not here", s->seccomp);
+    log_info("confined", LOG_U64("uid", s->uid), LOG_U64("gid", s->gid),
+             LOG_STR("capabilities", caps_text(s->caps, caps, sizeof(caps))),
+             LOG_BOOL("no_new_privs", s->no_new_privs), LOG_BOOL("dumpable", s->dumpable),
+             LOG_STR("landlock", landlock), LOG_STR("seccomp", filter));
+}

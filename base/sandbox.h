@@ -1,0 +1,73 @@
+/*
+ * sandbox.h: what a program gives up before it meets anything hostile. Each layer that the kernel
+ * has not is said, and the others are used all the same.
+ *
+ * Order (sandbox_enter): rlimits, dumpable 0, capabilities, no_new_privs, Landlock, seccomp; then
+ * one log line with what is left. Sources: capabilities(7), prctl(2), landlock(7), seccomp(2),
+ * and the tables in base/seccomp.c. Under ASan the runtime needs a few calls more; base/seccomp.c
+ * names them.
+ */
+#ifndef BASE_SANDBOX_H
+#define BASE_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum {
+    SANDBOX_PATHS_MAX = 64,
+    SANDBOX_UID = 65532, /* "nonroot" of common images: owns nothing */
+};
+
+enum sandbox_role {
+    SANDBOX_GUARD,   /* keeps the capabilities named; no seccomp, no Landlock: it starts programs */
+    SANDBOX_SAMPLER, /* computes: no file, no socket, no exec */
+    SANDBOX_SIDECAR, /* serves listeners it has, reads below its paths: no exec, no foreign process
+                      */
+};
+
+struct sandbox_want {
+    enum sandbox_role role;
+    uint64_t keep_caps; /* bits 1 << CAP_x; what is not permitted is not gained */
+    uint32_t nofile;    /* RLIMIT_NOFILE, 0: as it is */
+    const char *read_paths[SANDBOX_PATHS_MAX]; /* files and folders that may be read (Landlock) */
+    size_t read_paths_count;
+};
+
+struct sandbox_state {
+    uint32_t uid, gid;
+    uint64_t caps; /* effective */
+    bool no_new_privs, dumpable;
+    int landlock_abi; /* 0: not there or not used */
+    int seccomp;      /* number of BPF instructions, 0: none */
+};
+
+/**
+ * sandbox_enter(want, ret, e): give up all but what is wanted. A layer that the kernel lacks is no
+ * error; one that is there and fails is. ${ret} may be NULL.
+ */
+int sandbox_enter(const struct sandbox_want *want, struct sandbox_state *ret, struct err *e);
+
+/** sandbox_log(state): the one line: "confined" with what is left. */
+void sandbox_log(const struct sandbox_state *state);
+
+/** sandbox_undumpable(): PR_SET_DUMPABLE 0 and no core files: the first thing in main(). */
+void sandbox_undumpable(void);
+
+/** sandbox_caps(): bits of the permitted capabilities. */
+uint64_t sandbox_caps(void);
+
+/** sandbox_set_caps(bits): effective = permitted = bits & permitted; nothing inheritable or
+ * ambient. */
+int sandbox_set_caps(uint64_t bits);
+
+/* --- used by sandbox_enter, one file a mechanism --- */
+
+/** landlock_enter(want): the ABI in use, 0 when the kernel has none, -errno. */
+int landlock_enter(const struct sandbox_want *want);
+/** seccomp_enter(role): instructions loaded, 0 when the kernel has none, -errno. */
+int seccomp_enter(enum sandbox_role role);
+
+#endif
