@@ -12,6 +12,11 @@
 enum {
     PLAN_TEXT_BYTES = 512,
     PLAN_MAGIC = 0x504c414e,
+    PLAN_FD = 3, /* `pillion plan` writes the struct here, and nothing else anywhere */
+    PLAN_CMDLINE_MAX_BYTES = 256, /* pattern of PLAN_SELECT_CMDLINE */
+    PLAN_CONTAINER_MAX_BYTES = 64,
+    PLAN_PID_MAX = 4194304, /* PID_MAX_LIMIT, include/linux/threads.h */
+    PLAN_DRAIN_MAX_MS = 60000,
 };
 
 enum plan_select {

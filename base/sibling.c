@@ -1,0 +1,51 @@
+#include "base/sibling.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Seen from the folder of the running program, in this order. */
+static const char *const places[] = {"", "../libexec/pillion/", "../../bin/"};
+
+/* The folder of the running program with its slash; proc(5): exe is the path after all symlinks. */
+static int own_folder(char *out, size_t bytes)
+{
+    ssize_t n = readlink("/proc/self/exe", out, bytes);
+    char *slash;
+
+    if (n < 0)
+        return -errno;
+    if ((size_t)n >= bytes)
+        return -ENAMETOOLONG; /* readlink(2) cuts silently and sets no NUL */
+    out[n] = '\0';
+    slash = strrchr(out, '/');
+    if (!slash)
+        return -ENOENT;
+    slash[1] = '\0';
+    return 0;
+}
+
+int sibling_path(const char *name, char *out, size_t bytes)
+{
+    char folder[PATH_MAX];
+    char path[PATH_MAX];
+    int r = own_folder(folder, sizeof(folder));
+
+    if (r)
+        return r;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        int n = snprintf(path, sizeof(path), "%s%s%s", folder, places[i], name);
+        struct stat st;
+
+        if (n < 0 || (size_t)n >= sizeof(path))
+            return -ENAMETOOLONG;
+        if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || access(path, X_OK) != 0)
+            continue;
+        if ((size_t)n >= bytes)
+            return -ENAMETOOLONG;
+        memcpy(out, path, (size_t)n + 1);
+        return 0;
+    }
+    return -ENOENT;
+}
