@@ -123,7 +123,7 @@ E2E      := $(sort $(wildcard tests/e2e/[0-9]*.sh))
 ALL_LIB := $(B)/libpillion-all.a
 $(ALL_LIB): $(call obj,$(LIB_SRC)) $(PB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	ar qcs $@ $^
 TEST_HELPERS := $(sort $(wildcard tests/unit/helper_*.c))
 $(B)/unit/%: $(B)/tests/unit/%.o $(patsubst %.c,$(B)/%.o,$(TEST_HELPERS)) $(ALL_LIB)
 	@mkdir -p $(@D)
@@ -156,7 +156,7 @@ build/fuzz/obj/%.o: %.c Makefile | build/gen/profile/pprof.pb-c.h
 	$(FUZZ_CC) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 build/fuzz/libpillion-all.a: $(patsubst %.c,build/fuzz/obj/%.o,$(LIB_SRC)) build/fuzz/obj/build/gen/profile/pprof.pb-c.o
 	@rm -f $@
-	ar rcs $@ $^
+	ar qcs $@ $^
 build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz/fuzz_%.o build/fuzz/libpillion-all.a
 	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(SIDECAR_LIBS)
 fuzz-build: $(FUZZ_BIN)
