@@ -1,0 +1,355 @@
+#include "guard/find.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <regex.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/num.h"
+
+enum {
+    FIND_INODES_MAX = 64,   /* sockets that listen on one port (SO_REUSEPORT) */
+    FIND_FDS_MAX = 1048576, /* descriptors of one process that are looked at */
+    FIND_NET_MAX_BYTES = 16 * 1024 * 1024,
+    FIND_ANCESTORS_MAX = 64,
+};
+
+struct search {
+    const struct plan *plan;
+    regex_t regex;
+    bool have_regex;
+    uint64_t inodes[FIND_INODES_MAX];
+    size_t inodes_count;
+    pid_t ours[FIND_OURS_MAX + FIND_ANCESTORS_MAX];
+    size_t ours_count;
+    char own_cgroup[PROC_TEXT_MAX_BYTES];
+    char *big; /* PROC_ENVIRON_MAX_BYTES */
+};
+
+static bool is_ours(const struct search *s, pid_t pid)
+{
+    for (size_t i = 0; i < s->ours_count; i++) {
+        if (s->ours[i] == pid)
+            return true;
+    }
+    return false;
+}
+
+static void add_ancestors(struct search *s)
+{
+    struct proc_stat st;
+    pid_t pid = getpid();
+
+    for (int i = 0; i < FIND_ANCESTORS_MAX && pid > 0; i++) {
+        s->ours[s->ours_count++] = pid;
+        if (proc_stat(pid, &st) != 0)
+            return;
+        pid = st.ppid;
+    }
+}
+
+/* --- the selectors --- */
+
+static bool match_process(struct search *s, pid_t pid, const struct proc_stat *st)
+{
+    char exe[PROC_PATH_BYTES];
+    char argv[PROC_TEXT_MAX_BYTES];
+
+    if (strcmp(st->comm, s->plan->text) == 0)
+        return true;
+    if (proc_exe(pid, exe, sizeof(exe)) == 0 && strcmp(proc_base(exe), s->plan->text) == 0)
+        return true;
+    return proc_read(pid, "cmdline", argv, sizeof(argv)) > 0 &&
+           strcmp(proc_base(argv), s->plan->text) == 0;
+}
+
+static bool match_cmdline(struct search *s, pid_t pid)
+{
+    char argv[PROC_TEXT_MAX_BYTES];
+    ssize_t n = proc_read(pid, "cmdline", argv, sizeof(argv));
+
+    if (n <= 0)
+        return false;
+    for (ssize_t i = 0; i + 1 < n; i++) {
+        if (argv[i] == '\0')
+            argv[i] = ' ';
+    }
+    return regexec(&s->regex, argv, 0, NULL, 0) == 0;
+}
+
+/* A path component of a cgroup line that begins with the id (or "docker-ID.scope", "cri-…-ID"). */
+static bool match_container(struct search *s, pid_t pid)
+{
+    char text[PROC_TEXT_MAX_BYTES];
+    const char *at = text;
+
+    if (proc_read(pid, "cgroup", text, sizeof(text)) <= 0)
+        return false;
+    while ((at = strstr(at, s->plan->text)) != NULL) {
+        if (at > text && (at[-1] == '/' || at[-1] == '-' || at[-1] == ':'))
+            return true;
+        at++;
+    }
+    return false;
+}
+
+static bool match_env(struct search *s, pid_t pid)
+{
+    ssize_t n = proc_read(pid, "environ", s->big, PROC_ENVIRON_MAX_BYTES);
+
+    for (ssize_t i = 0; i < n;) {
+        if (strcmp(s->big + i, s->plan->text) == 0)
+            return true;
+        i += (ssize_t)strlen(s->big + i) + 1;
+    }
+    return false;
+}
+
+/* /proc/net/tcp: "sl local rem st … inode": inodes of sockets that listen (0A) on the port. */
+static void listening_inodes(struct search *s, const char *name, char *text)
+{
+    ssize_t n = proc_read(0, name, text, FIND_NET_MAX_BYTES);
+    char *line;
+
+    if (n <= 0)
+        return;
+    for (line = strchr(text, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
+        unsigned port;
+        unsigned state;
+        unsigned long long inode;
+
+        if (sscanf(line + 1, " %*u: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*s %*s %llu",
+                   &port, &state, &inode) != 3)
+            continue;
+        if (state == 0x0a && port == s->plan->number && s->inodes_count < FIND_INODES_MAX)
+            s->inodes[s->inodes_count++] = inode;
+    }
+}
+
+static bool match_port(struct search *s, pid_t pid)
+{
+    char path[64];
+    struct dirent *de;
+    bool found = false;
+    DIR *dir;
+
+    if (s->inodes_count == 0)
+        return false;
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    dir = opendir(path);
+    if (!dir)
+        return false;
+    for (int i = 0; i < FIND_FDS_MAX && !found && (de = readdir(dir)) != NULL; i++) {
+        char link[64];
+        ssize_t n = readlinkat(dirfd(dir), de->d_name, link, sizeof(link) - 1);
+        uint64_t inode;
+
+        if (n < 10 || memcmp(link, "socket:[", 8) != 0)
+            continue;
+        if (num_u64(link + 8, (size_t)n - 9, 10, UINT64_MAX, &inode))
+            continue;
+        for (size_t k = 0; k < s->inodes_count && !found; k++)
+            found = s->inodes[k] == inode;
+    }
+    (void)closedir(dir);
+    return found;
+}
+
+static bool match(struct search *s, pid_t pid, const struct proc_stat *st)
+{
+    switch ((enum plan_select)s->plan->select) {
+    case PLAN_SELECT_PID:
+        return (uint64_t)pid == s->plan->number;
+    case PLAN_SELECT_PROCESS:
+        return match_process(s, pid, st);
+    case PLAN_SELECT_PORT:
+        return match_port(s, pid);
+    case PLAN_SELECT_CMDLINE:
+        return match_cmdline(s, pid);
+    case PLAN_SELECT_CONTAINER:
+        return match_container(s, pid);
+    case PLAN_SELECT_ENV:
+        return match_env(s, pid);
+    case PLAN_SELECT_AUTO:
+        return true;
+    case PLAN_SELECT_END:
+    default:
+        return false;
+    }
+}
+
+/* --- auto and containers: of many processes, the eldest of each family --- */
+
+static bool is_init(pid_t pid, const struct proc_stat *st)
+{
+    static const char *const names[] = {
+        "pause",    "catatonit", "tini", "dumb-init", "docker-init", "systemd", "init", "s6-svscan",
+        "runsvdir", "conmon",    "pod",  "bash",      "sh",          "dash",    "ash",  "busybox"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(st->comm, names[i]) == 0)
+            return true;
+    }
+    return pid == 1 && strcmp(st->comm, "pause") == 0;
+}
+
+struct candidate {
+    pid_t pid, ppid;
+    bool other_cgroup;
+};
+
+static void show(struct find *ret, pid_t pid)
+{
+    char argv[FIND_LINE_BYTES] = "";
+    char clean[80];
+    struct proc_stat st = {0};
+    ssize_t n = proc_read(pid, "cmdline", argv, sizeof(argv));
+
+    if (ret->matches >= FIND_SHOWN_MAX)
+        return;
+    for (ssize_t i = 0; i + 1 < n; i++) {
+        if (argv[i] == '\0')
+            argv[i] = ' ';
+    }
+    (void)proc_stat(pid, &st);
+    (void)snprintf(ret->shown[ret->matches], FIND_LINE_BYTES, "pid %d  uid %lld  %s  %s", (int)pid,
+                   (long long)proc_uid(pid), st.comm,
+                   err_clean(clean, sizeof(clean), argv, strlen(argv)));
+}
+
+static void take(struct find *ret, pid_t pid)
+{
+    show(ret, pid);
+    if (ret->matches++ == 0)
+        ret->pid = pid;
+}
+
+static bool has_parent_among(const struct candidate *c, size_t n, pid_t ppid)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (c[i].pid == ppid)
+            return true;
+    }
+    return false;
+}
+
+/* Keep the eldest of each family; other control groups before our own. */
+static void take_families(struct find *ret, const struct candidate *c, size_t n)
+{
+    bool others = false;
+
+    for (size_t i = 0; i < n; i++)
+        others = others || c[i].other_cgroup;
+    for (size_t i = 0; i < n; i++) {
+        if ((!others || c[i].other_cgroup) && !has_parent_among(c, n, c[i].ppid))
+            take(ret, c[i].pid);
+    }
+}
+
+static bool wants_families(const struct plan *plan)
+{
+    return plan->select == PLAN_SELECT_AUTO || plan->select == PLAN_SELECT_CONTAINER ||
+           plan->select == PLAN_SELECT_ENV;
+}
+
+static bool usable(struct search *s, pid_t pid, struct proc_stat *st)
+{
+    char first[2];
+
+    if (is_ours(s, pid) || proc_stat(pid, st) != 0 || st->state == 'Z' || st->state == 'X')
+        return false;
+    if (proc_read(pid, "cmdline", first, sizeof(first)) <= 0)
+        return false; /* a kernel thread */
+    return !wants_families(s->plan) || !is_init(pid, st);
+}
+
+static int scan(struct search *s, struct find *ret)
+{
+    struct candidate *c = NULL;
+    size_t n = 0;
+    size_t cap = 0;
+    struct dirent *de;
+    DIR *dir = opendir("/proc");
+    int r = 0;
+
+    if (!dir)
+        return -errno;
+    for (int i = 0; i < FIND_PROCESSES_MAX && (de = readdir(dir)) != NULL; i++) {
+        char cgroup[PROC_TEXT_MAX_BYTES] = "";
+        struct proc_stat st;
+        pid_t pid;
+
+        if (!proc_number(de->d_name, &pid) || !usable(s, pid, &st) || !match(s, pid, &st))
+            continue;
+        if (!wants_families(s->plan)) {
+            take(ret, pid);
+            continue;
+        }
+        if (n == cap) {
+            struct candidate *p = realloc(c, (cap = cap ? cap * 2 : 64) * sizeof(*c));
+
+            if (!p) {
+                r = -ENOMEM;
+                break;
+            }
+            c = p;
+        }
+        (void)proc_read(pid, "cgroup", cgroup, sizeof(cgroup));
+        c[n++] = (struct candidate){pid, st.ppid, strcmp(cgroup, s->own_cgroup) != 0};
+    }
+    (void)closedir(dir);
+    if (r == 0)
+        take_families(ret, c, n);
+    free(c);
+    return r;
+}
+
+static int prepare(struct search *s)
+{
+    s->big = malloc(PROC_ENVIRON_MAX_BYTES);
+    if (!s->big)
+        return -ENOMEM;
+    (void)proc_read(getpid(), "cgroup", s->own_cgroup, sizeof(s->own_cgroup));
+    if (s->plan->select == PLAN_SELECT_CMDLINE) {
+        if (regcomp(&s->regex, s->plan->text, REG_EXTENDED | REG_NOSUB) != 0)
+            return -EINVAL; /* the plan was checked: only memory is left as a reason */
+        s->have_regex = true;
+    }
+    if (s->plan->select == PLAN_SELECT_PORT) {
+        char *text = malloc(FIND_NET_MAX_BYTES);
+
+        if (!text)
+            return -ENOMEM;
+        listening_inodes(s, "net/tcp", text);
+        listening_inodes(s, "net/tcp6", text);
+        free(text);
+    }
+    return 0;
+}
+
+int find_target(const struct plan *plan, const pid_t *ours, size_t count, struct find *ret)
+{
+    struct search s = {.plan = plan};
+    int r;
+
+    memset(ret, 0, sizeof(*ret));
+    ret->hint = "";
+    for (size_t i = 0; i < count && i < FIND_OURS_MAX; i++)
+        s.ours[s.ours_count++] = ours[i];
+    add_ancestors(&s);
+    r = prepare(&s);
+    if (r == 0)
+        r = scan(&s, ret);
+    if (ret->matches == 0 && plan->select == PLAN_SELECT_PORT)
+        ret->hint = s.inodes_count
+                        ? "something listens on that port, but whose socket it is cannot "
+                          "be seen without being its user or root"
+                        : "nothing listens on that port in this network namespace";
+    if (s.have_regex)
+        regfree(&s.regex);
+    free(s.big);
+    return r;
+}

@@ -1,0 +1,32 @@
+/*
+ * find.h: which process is meant? One rule per selector of the plan; nothing is guessed: when
+ * several match, none is chosen and all are listed.
+ *
+ * Never chosen: ourselves, our children, our ancestors (their command line often holds the
+ * selector's text), kernel threads, zombies. `auto` also leaves out init programs and, where there
+ * are other control groups (a Pod), everything in our own; of a family it takes the eldest.
+ */
+#ifndef GUARD_FIND_H
+#define GUARD_FIND_H
+
+#include "guard/proc.h"
+#include "wire/plan.h"
+
+enum {
+    FIND_SHOWN_MAX = 10,
+    FIND_LINE_BYTES = 160,
+    FIND_OURS_MAX = 8,
+    FIND_PROCESSES_MAX = 65536,
+};
+
+struct find {
+    uint32_t matches;                            /* all of them */
+    pid_t pid;                                   /* when matches == 1 */
+    char shown[FIND_SHOWN_MAX][FIND_LINE_BYTES]; /* "pid 12  uid 0  server  /app/server --x" */
+    const char *hint; /* why nothing may have been found; constant, "" for none */
+};
+
+/** find_target(plan, ours, count, ret): 0, or -errno when /proc cannot be read at all. */
+int find_target(const struct plan *plan, const pid_t *ours, size_t count, struct find *ret);
+
+#endif

@@ -1,0 +1,471 @@
+#include "guard/target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/bulk.h"
+#include "base/num.h"
+#include "base/sandbox.h"
+#include "guard/perf.h"
+#include "wire/codec.h"
+
+/* Where st_dev of a file is not the device that /proc/PID/maps shows (statfs(2), f_type). */
+#define FS_OVERLAY UINT32_C(0x794c7630)
+#define FS_BTRFS   UINT32_C(0x9123683e)
+
+int target_init(struct target *t)
+{
+    int fd = memfd_create("pillion-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    void *p;
+
+    memset(t, 0, sizeof(*t));
+    t->pidfd = -1;
+    t->arena_fd = -1;
+    if (fd < 0)
+        return -errno;
+    /* the sampler maps it too: it must not be able to shrink it under our writes */
+    if (ftruncate(fd, WIRE_ARENA_BYTES) != 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+        int saved = errno;
+
+        (void)close(fd);
+        return -saved;
+    }
+    p = mmap(NULL, WIRE_ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED) {
+        (void)close(fd);
+        return -ENOMEM;
+    }
+    t->arena = p;
+    t->arena_fd = fd;
+    target_drop(t, WIRE_TARGET_WAITING, "");
+    return 0;
+}
+
+void target_release(struct target *t)
+{
+    if (!t)
+        return;
+    if (t->arena)
+        (void)munmap(t->arena, WIRE_ARENA_BYTES);
+    if (t->arena_fd >= 0)
+        (void)close(t->arena_fd);
+    if (t->pidfd >= 0)
+        (void)close(t->pidfd);
+    t->arena = NULL;
+    t->arena_fd = t->pidfd = -1;
+}
+
+void target_drop(struct target *t, uint32_t state, const char *reason)
+{
+    uint32_t generation = t->wire.generation;
+
+    if (t->pidfd >= 0)
+        (void)close(t->pidfd);
+    t->pidfd = -1;
+    t->pid = 0;
+    memset(&t->wire, 0, sizeof(t->wire));
+    t->wire.generation = generation;
+    t->wire.state = state;
+    codec_text(t->wire.reason, sizeof(t->wire.reason), reason);
+}
+
+bool target_alive(const struct target *t)
+{
+    struct pollfd p = {.fd = t->pidfd, .events = POLLIN};
+
+    return t->pidfd >= 0 && poll(&p, 1, 0) == 0;
+}
+
+/* --- what is allowed, found by trying --- */
+
+static int32_t read_paranoid(void)
+{
+    char text[32];
+    ssize_t n = proc_read(0, "sys/kernel/perf_event_paranoid", text, sizeof(text));
+    bool minus = n > 0 && text[0] == '-';
+    uint64_t v;
+
+    if (n <= 0 || num_u64(text + minus, strspn(text + minus, "0123456789"), 10, 100, &v))
+        return -100;
+    return minus ? -(int32_t)v : (int32_t)v;
+}
+
+/* One byte at the start of the first mapping: the right to read, not the content, is the question.
+ */
+static int probe_memory(pid_t pid)
+{
+    char text[256];
+    ssize_t n = proc_read(pid, "maps", text, sizeof(text));
+    struct iovec local;
+    struct iovec remote;
+    uint64_t start;
+    char byte;
+
+    if (n < 0)
+        return (int)n;
+    if (num_u64(text, strspn(text, "0123456789abcdef"), 16, UINT64_MAX, &start))
+        return -EACCES; /* an empty file: no right to see it */
+    local = (struct iovec){&byte, 1};
+    remote = (struct iovec){(void *)(uintptr_t)start, 1};
+    if (process_vm_readv(pid, &local, 1, &remote, 1, 0) == 1 || errno == EFAULT)
+        return 0;
+    return -errno;
+}
+
+static uint32_t mode_of(const struct wire_target *w)
+{
+    bool perf = w->rights & WIRE_RIGHT_PERF;
+    bool memory = w->rights & WIRE_RIGHT_MEMORY;
+
+    if (perf && memory && (w->rights & WIRE_RIGHT_PERF_KERNEL))
+        return WIRE_MODE_FULL;
+    if (perf)
+        return WIRE_MODE_PERF;
+    if (memory)
+        return w->rights & WIRE_RIGHT_PTRACE_CAP ? WIRE_MODE_PTRACE : WIRE_MODE_RESTRICTED;
+    return WIRE_MODE_NONE;
+}
+
+static void probe(struct target *t)
+{
+    struct wire_target *w = &t->wire;
+    char exe[PROC_PATH_BYTES];
+    uint64_t caps = sandbox_caps();
+    int r = probe_memory(t->pid);
+
+    w->paranoid = read_paranoid();
+    if (caps & (UINT64_C(1) << CAP_SYS_PTRACE))
+        w->rights |= WIRE_RIGHT_PTRACE_CAP;
+    if (caps & (UINT64_C(1) << CAP_PERFMON))
+        w->rights |= WIRE_RIGHT_PERFMON_CAP;
+    if (r == 0)
+        w->rights |= WIRE_RIGHT_MEMORY;
+    else
+        w->memory_errno = r;
+    if (proc_exe(t->pid, exe, sizeof(exe)) == 0)
+        w->rights |= WIRE_RIGHT_FILES;
+    guard_perf_probe(t->pid, w);
+    w->mode = mode_of(w);
+    if (w->rights & WIRE_RIGHT_MEMORY || w->reason[0])
+        return;
+    codec_text(w->reason, sizeof(w->reason),
+               "the target's memory and files cannot be read: run as its user and group, or grant "
+               "SYS_PTRACE (securityContext: capabilities: add: [SYS_PTRACE]; outside: sudo)");
+}
+
+int target_take(struct target *t, pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    uint32_t generation = t->wire.generation;
+    char exe[PROC_PATH_BYTES];
+    struct proc_stat st;
+    int64_t uid;
+
+    if (fd < 0)
+        return -errno;
+    target_drop(t, WIRE_TARGET_WAITING, "");
+    t->pidfd = fd;
+    t->pid = pid;
+    uid = proc_uid(pid);
+    if (proc_stat(pid, &st) != 0 || uid < 0 || !target_alive(t)) {
+        target_drop(t, WIRE_TARGET_WAITING, "");
+        return -ESRCH;
+    }
+    t->wire.generation = generation + 1;
+    t->wire.state = WIRE_TARGET_UP;
+    t->wire.pid = (uint32_t)pid;
+    t->wire.uid = (uint32_t)uid;
+    t->wire.start_ticks = st.start_ticks;
+    t->wire.start_real_ns = proc_start_real_ns(st.start_ticks);
+    codec_text(t->wire.name, sizeof(t->wire.name),
+               proc_exe(pid, exe, sizeof(exe)) == 0 ? proc_base(exe) : st.comm);
+    probe(t);
+    return 0;
+}
+
+/* --- the operations --- */
+
+static int check_generation(const struct target *t, uint32_t generation)
+{
+    if (t->pidfd < 0)
+        return -ESRCH;
+    return generation == t->wire.generation ? 0 : -ESTALE;
+}
+
+/* After an operation: what was read is the target's only if it was alive to the end. */
+static int still_there(const struct target *t)
+{
+    return target_alive(t) ? 0 : -ESRCH;
+}
+
+/* A /proc file of the target as a bulk of at most max_bytes. */
+static int proc_bulk(struct target *t, const char *name, size_t max_bytes, int *ret_fd,
+                     uint32_t *ret_truncated)
+{
+    char *text = malloc(max_bytes + 2);
+    ssize_t n;
+    int fd;
+
+    if (!text)
+        return -ENOMEM;
+    n = proc_read(t->pid, name, text, max_bytes + 2);
+    if (n < 0) {
+        free(text);
+        return (int)n;
+    }
+    *ret_truncated = (size_t)n > max_bytes;
+    if ((size_t)n > max_bytes)
+        n = (ssize_t)max_bytes;
+    fd = still_there(t);
+    if (fd == 0)
+        fd = bulk_make(text, (size_t)n);
+    free(text);
+    if (fd < 0)
+        return fd;
+    *ret_fd = fd;
+    return 0;
+}
+
+int target_maps(struct target *t, uint32_t generation, int *ret_fd, uint32_t *ret_truncated)
+{
+    int r = check_generation(t, generation);
+
+    return r ? r : proc_bulk(t, "maps", WIRE_MAPS_MAX_BYTES, ret_fd, ret_truncated);
+}
+
+int target_cmdline(struct target *t, uint32_t generation, int *ret_fd)
+{
+    uint32_t truncated;
+    int r = check_generation(t, generation);
+
+    return r ? r : proc_bulk(t, "cmdline", WIRE_CMDLINE_MAX_BYTES, ret_fd, &truncated);
+}
+
+/* One line of maps: "start-end perms offset major:minor inode   path". */
+struct mapping {
+    dev_t dev;
+    uint64_t inode;
+    char path[PROC_PATH_BYTES];
+};
+
+static bool hex(const char **p, char end, uint64_t *ret)
+{
+    size_t n = strspn(*p, "0123456789abcdef");
+
+    if (num_u64(*p, n, 16, UINT64_MAX, ret) || (*p)[n] != end)
+        return false;
+    *p += n + 1;
+    return true;
+}
+
+static bool mapping_parse(const char *line, uint64_t want_start, uint64_t want_inode,
+                          struct mapping *ret)
+{
+    uint64_t start;
+    uint64_t end;
+    uint64_t offset;
+    uint64_t major;
+    uint64_t minor;
+    size_t n;
+
+    if (!hex(&line, '-', &start) || start != want_start || !hex(&line, ' ', &end))
+        return false;
+    line = strchr(line, ' '); /* behind the permissions */
+    if (!line++ || !hex(&line, ' ', &offset) || !hex(&line, ':', &major) ||
+        !hex(&line, ' ', &minor))
+        return false;
+    n = strspn(line, "0123456789");
+    if (num_u64(line, n, 10, UINT64_MAX, &ret->inode) || ret->inode != want_inode)
+        return false;
+    line += n;
+    line += strspn(line, " ");
+    if (line[0] != '/' || strlen(line) >= sizeof(ret->path))
+        return false;
+    ret->dev = makedev((unsigned)major, (unsigned)minor);
+    memcpy(ret->path, line, strlen(line) + 1);
+    return true;
+}
+
+/* Read maps line by line: the one mapping that starts there. */
+static int mapping_find(pid_t pid, const struct wire_file *want, struct mapping *ret)
+{
+    char path[64];
+    char *line = NULL;
+    size_t cap = 0;
+    size_t total = 0;
+    ssize_t n;
+    FILE *f;
+    int r = -ENOENT;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+    f = fopen(path, "re");
+    if (!f)
+        return -errno;
+    while (r == -ENOENT && total < WIRE_MAPS_MAX_BYTES && (n = getline(&line, &cap, f)) > 0) {
+        total += (size_t)n;
+        if (line[n - 1] == '\n')
+            line[n - 1] = '\0';
+        if (mapping_parse(line, want->start, want->inode, ret))
+            r = 0;
+    }
+    free(line);
+    (void)fclose(f);
+    return r;
+}
+
+/* The kernel writes a newline in a path as \012, and " (deleted)" behind one that is gone. */
+static bool unescape(char *path)
+{
+    static const char deleted[] = " (deleted)";
+    size_t tail = sizeof(deleted) - 1;
+    size_t n = strlen(path);
+    char *out = path;
+    bool gone = n > tail && strcmp(path + n - tail, deleted) == 0;
+
+    if (gone)
+        path[n - tail] = '\0';
+    for (const char *in = path; *in; out++) {
+        if (strncmp(in, "\\012", 4) == 0) {
+            *out = '\n';
+            in += 4;
+        } else {
+            *out = *in++;
+        }
+    }
+    *out = '\0';
+    return gone;
+}
+
+static int open_beneath_root(pid_t pid, const char *path)
+{
+    struct open_how how = {
+        .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+    };
+    char root[64];
+    int saved;
+    int dir;
+    int fd;
+
+    (void)snprintf(root, sizeof(root), "/proc/%d/root", (int)pid);
+    dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return -errno;
+    fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+    saved = errno;
+    (void)close(dir);
+    return fd < 0 ? -saved : fd;
+}
+
+/* Is this open file the mapping's? A regular file, the same inode on the same device. */
+static int is_mapped_file(int fd, const struct mapping *m)
+{
+    struct statfs fs;
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EINVAL;
+    if (st.st_ino != m->inode)
+        return -ESTALE; /* replaced by another file of that name */
+    if (st.st_dev == m->dev)
+        return 0;
+    if (fstatfs(fd, &fs) != 0)
+        return -errno;
+    return (uint32_t)fs.f_type == FS_OVERLAY || (uint32_t)fs.f_type == FS_BTRFS ? 0 : -ESTALE;
+}
+
+/* /proc/PID/exe opens the very file that runs, even when its name is gone. */
+static int open_exe(pid_t pid)
+{
+    char path[64];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+    fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int target_file(struct target *t, const struct wire_file *file, int *ret_fd)
+{
+    char exe[PROC_PATH_BYTES];
+    struct mapping m;
+    struct stat st;
+    int fd;
+    int r = check_generation(t, file->generation);
+
+    if (r == 0)
+        r = mapping_find(t->pid, file, &m);
+    if (r)
+        return r;
+    (void)unescape(m.path);
+    if (proc_exe(t->pid, exe, sizeof(exe)) == 0 && strcmp(exe, m.path) == 0) {
+        fd = open_exe(t->pid);
+        if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+            (void)close(fd);
+            fd = -EINVAL;
+        }
+    } else {
+        fd = open_beneath_root(t->pid, m.path);
+        r = fd < 0 ? fd : is_mapped_file(fd, &m);
+        if (fd >= 0 && r) {
+            (void)close(fd);
+            fd = r;
+        }
+    }
+    if (fd < 0)
+        return fd;
+    r = still_there(t);
+    if (r) {
+        (void)close(fd);
+        return r;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int target_read(struct target *t, uint32_t generation, const struct wire_range *ranges,
+                uint32_t count, uint32_t *ret_got)
+{
+    struct iovec local[WIRE_READ_MAX_RANGES];
+    struct iovec remote[WIRE_READ_MAX_RANGES];
+    size_t at = 0;
+    uint32_t i = 0;
+    int r = check_generation(t, generation);
+
+    if (r)
+        return r;
+    for (uint32_t k = 0; k < count; k++) {
+        local[k] = (struct iovec){t->arena + at, ranges[k].bytes};
+        remote[k] = (struct iovec){(void *)(uintptr_t)ranges[k].address, ranges[k].bytes};
+        at += ((size_t)ranges[k].bytes + 7) & ~(size_t)7;
+        ret_got[k] = 0;
+    }
+    /* process_vm_readv(2) stops at the first range it cannot read whole: go on behind it */
+    while (i < count) {
+        ssize_t got = process_vm_readv(t->pid, local + i, count - i, remote + i, count - i, 0);
+
+        if (got < 0 && errno != EFAULT)
+            return errno == ESRCH ? -ESRCH : -errno;
+        for (; i < count && got >= (ssize_t)remote[i].iov_len; i++) {
+            ret_got[i] = (uint32_t)remote[i].iov_len;
+            got -= (ssize_t)remote[i].iov_len;
+        }
+        if (i < count)
+            ret_got[i++] = got > 0 ? (uint32_t)got : 0;
+    }
+    return still_there(t);
+}

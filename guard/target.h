@@ -1,0 +1,46 @@
+/*
+ * target.h: the one process that is profiled, held by a pidfd and its start time, so that a
+ * recycled pid is never read: after each operation the pidfd must still say "alive".
+ *
+ * The operations behind struct answer_guard_ops that read the target; perf is guard/perf.h. None
+ * stops, writes to or signals it.
+ */
+#ifndef GUARD_TARGET_H
+#define GUARD_TARGET_H
+
+#include "base/err.h"
+#include "guard/find.h"
+#include "wire/wire.h"
+
+struct target {
+    int pidfd; /* -1: no target now */
+    pid_t pid;
+    struct wire_target wire; /* what the others are told */
+    uint8_t *arena;          /* WIRE_ARENA_BYTES, shared with the sampler */
+    int arena_fd;
+};
+
+/** target_init(t): no target; makes the arena (size sealed). 0 or -errno. */
+int target_init(struct target *t);
+void target_release(struct target *t);
+
+/**
+ * target_take(t, pid): hold this process, probe what is allowed, next generation. -ESRCH when it
+ * went meanwhile.
+ */
+int target_take(struct target *t, pid_t pid);
+
+/** target_drop(t, state, reason): there is none now (enum wire_target_state). */
+void target_drop(struct target *t, uint32_t state, const char *reason);
+
+/** target_alive(t): does the process held still run? */
+bool target_alive(const struct target *t);
+
+/* As in struct answer_guard_ops; -ESRCH no target, -ESTALE another generation. */
+int target_maps(struct target *t, uint32_t generation, int *ret_fd, uint32_t *ret_truncated);
+int target_file(struct target *t, const struct wire_file *file, int *ret_fd);
+int target_read(struct target *t, uint32_t generation, const struct wire_range *ranges,
+                uint32_t count, uint32_t *ret_got);
+int target_cmdline(struct target *t, uint32_t generation, int *ret_fd);
+
+#endif
