@@ -1,0 +1,190 @@
+#include "sidecar/routes/dispatch.h"
+
+#include "base/clock.h"
+#include "base/magic.h"
+#include "sidecar/audit.h"
+#include "sidecar/http/query.h"
+#include "sidecar/routes/table.h"
+#include "sidecar/routes/visit.h"
+
+enum {
+    STATUS_LEFT = 499, /* nginx's number for a client that closed before the answer */
+};
+
+static const char *method_name(enum server_method m)
+{
+    static const char *const names[] = {
+        [SERVER_GET] = "GET",
+        [SERVER_HEAD] = "HEAD",
+        [SERVER_POST] = "POST",
+        [SERVER_OTHER] = "OTHER",
+    };
+
+    return m <= SERVER_OTHER ? names[m] : "OTHER";
+}
+
+/* --- after the answer --- */
+
+static size_t handler_index(const struct visit *v)
+{
+    return v && v->route ? (size_t)(v->route - v->state->routes) : SIZE_MAX;
+}
+
+static void account(struct state *st, const struct server_request *r, const struct visit *v,
+                    unsigned status, uint64_t bytes)
+{
+    uint64_t now = clock_mono_ns();
+    uint64_t took_ns = r->began_ns && now > r->began_ns ? now - r->began_ns : 0;
+
+    metrics_request(&st->metrics, handler_index(v), status, (double)took_ns / CLOCK_NS_PER_SEC);
+    if (r->listener != STATE_LISTENER_ADMIN)
+        return; /* probes come every few seconds and say nothing about anybody */
+    audit_write(&(struct audit){
+        .identity = v ? v->who.name : "",
+        .with = v ? auth_method_name(v->who.method) : "",
+        .method = method_name(r->method),
+        .address = r->peer,
+        .path = r->path,
+        .id = r->id,
+        .asked_seconds = v ? v->asked_seconds : 0,
+        .granted_seconds = v ? v->granted_seconds : 0,
+        .status = status,
+        .bytes = bytes,
+        .duration_ms = took_ns / CLOCK_NS_PER_MS,
+    });
+}
+
+void dispatch_done(void *state, const struct server_request *r, unsigned status, uint64_t bytes)
+{
+    struct visit *v = r->user;
+
+    if (v)
+        MAGIC_CHECK(v, VISIT_MAGIC);
+    account(state, r, v, status, bytes);
+    if (v)
+        v->magic = 0;
+    free(v);
+}
+
+/* The client has gone before it was answered: server_done is not called for it. */
+static void gone(struct server_request *r)
+{
+    struct visit *v = r->user;
+
+    MAGIC_CHECK(v, VISIT_MAGIC);
+    if (v->left)
+        v->left(v);
+    account(v->state, r, v, STATUS_LEFT, 0);
+    r->user = NULL;
+    v->magic = 0;
+    free(v);
+}
+
+/* --- before it --- */
+
+static bool may(struct visit *v)
+{
+    static const char schemes[] = "send a token: Authorization: Bearer TOKEN, Basic any:TOKEN, or "
+                                  "X-Pprof-Token: TOKEN";
+    struct server_request *r = v->request;
+    const struct auth_request credentials = {
+        .authorization = r->authorization,
+        .authorization_bytes = r->authorization ? strlen(r->authorization) : 0,
+        .token = r->token,
+        .token_bytes = r->token ? strlen(r->token) : 0,
+    };
+
+    auth_judge(v->state->auth, &credentials, &v->who);
+    if (v->who.known) {
+        server_authenticated(r);
+        return true;
+    }
+    metrics_auth(&v->state->metrics, v->who.method, METRICS_UNKNOWN);
+    server_header(r, "WWW-Authenticate", "Bearer realm=\"pillion\", Basic realm=\"pillion\"");
+    server_error(r, 401, "%s: %s", v->who.why ? v->who.why : "no valid credentials", schemes);
+    return false;
+}
+
+static bool method_fits(struct visit *v)
+{
+    const struct route *row = v->route;
+    enum server_method m = v->request->method;
+
+    if ((m == SERVER_GET || m == SERVER_HEAD) && (row->methods & ROUTE_GET))
+        return true;
+    if (m == SERVER_POST && (row->methods & ROUTE_POST))
+        return true;
+    server_header(v->request, "Allow", row->methods & ROUTE_POST ? "GET, HEAD, POST" : "GET, HEAD");
+    visit_refuse(v, 405,
+                 row->methods & ROUTE_POST ? "method not allowed: use GET, HEAD or POST"
+                                           : "method not allowed: use GET or HEAD");
+    return false;
+}
+
+static bool scope_fits(struct visit *v)
+{
+    struct buf missing;
+    uint32_t lacks = v->route->scope & ~v->who.scopes;
+
+    metrics_auth(&v->state->metrics, v->who.method, lacks ? METRICS_FORBIDDEN : METRICS_ALLOWED);
+    if (!lacks)
+        return true;
+    buf_init(&missing, STATE_WHY_BYTES);
+    config_scopes_print(lacks, &missing);
+    server_error(v->request, 403, "missing scope: %s (auth.tokens[].scopes in the configuration)",
+                 buf_text(&missing));
+    buf_release(&missing);
+    return false;
+}
+
+static void admin(struct visit *v)
+{
+    if (!may(v))
+        return;
+    v->route = table_find(v->request->path, ROUTE_ADMIN);
+    if (!v->route) {
+        metrics_auth(&v->state->metrics, v->who.method, METRICS_ALLOWED);
+        visit_refuse(v, 404, "Unknown profile: /debug/pprof/ lists what there is");
+        return;
+    }
+    if (!method_fits(v) || !scope_fits(v))
+        return;
+    if (v->route->absent)
+        visit_refuse(v, 501, v->route->absent);
+    else
+        v->route->handle(v);
+}
+
+static void health(struct visit *v)
+{
+    v->route = table_find(v->request->path, ROUTE_HEALTH);
+    if (!v->route)
+        visit_refuse(v, 404, "only /livez, /readyz and /metrics are here");
+    else if (method_fits(v))
+        v->route->handle(v);
+}
+
+void dispatch_request(void *state, struct server_request *r)
+{
+    struct state *st = state;
+    struct visit *v = calloc(1, sizeof(*v));
+
+    if (!v) {
+        r->user = NULL;
+        server_error(r, 503, "out of memory");
+        return;
+    }
+    v->magic = VISIT_MAGIC;
+    v->state = st;
+    v->request = r;
+    r->user = v;
+    r->on_gone = gone;
+    if (r->listener == STATE_LISTENER_HEALTH)
+        health(v);
+    else if (query_has_token(r->query))
+        visit_refuse(v, 400,
+                     "a credential in the query is refused, it would end up in logs: send "
+                     "it in the Authorization header");
+    else
+        admin(v);
+}

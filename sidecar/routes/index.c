@@ -1,0 +1,134 @@
+#include "sidecar/routes/index.h"
+
+#include <inttypes.h>
+
+#include "base/json.h"
+#include "sidecar/routes/params.h"
+
+static void escaped(struct buf *out, const char *s)
+{
+    for (; *s; s++) {
+        switch (*s) {
+        case '&':
+            buf_puts(out, "&amp;");
+            break;
+        case '<':
+            buf_puts(out, "&lt;");
+            break;
+        case '>':
+            buf_puts(out, "&gt;");
+            break;
+        case '"':
+            buf_puts(out, "&#34;");
+            break;
+        case '\'':
+            buf_puts(out, "&#39;");
+            break;
+        default:
+            buf_putc(out, *s);
+        }
+    }
+}
+
+/* Names are our own and need no escaping; the reasons may quote the target. */
+static void html_row(const struct index_row *row, struct buf *out)
+{
+    buf_printf(out, "<tr><td>%" PRIu64 "</td><td>", row->count);
+    if (row->why)
+        buf_puts(out, row->name);
+    else
+        buf_printf(out, "<a href='%s?debug=1'>%s</a>", row->name, row->name);
+    buf_puts(out, "</td></tr>\n");
+}
+
+static void html_about(const struct index_row *row, struct buf *out)
+{
+    buf_printf(out, "<li><b>%s:</b> ", row->name);
+    escaped(out, row->about);
+    if (row->why) {
+        buf_puts(out, " <i>Not available: ");
+        escaped(out, row->why);
+        buf_puts(out, "</i>");
+    }
+    buf_puts(out, "</li>\n");
+}
+
+void index_html(const struct index_row *rows, size_t n, struct buf *out)
+{
+    buf_puts(out, "<!DOCTYPE html>\n<html>\n<head><title>/debug/pprof/</title></head>\n<body>\n"
+                  "<p>/debug/pprof/</p>\n<p>Types of profiles available:</p>\n<table>\n"
+                  "<thead><tr><td>Count</td><td>Profile</td></tr></thead>\n");
+    for (size_t i = 0; i < n; i++)
+        html_row(&rows[i], out);
+    buf_puts(out, "</table>\n<p>Profile Descriptions:</p>\n<ul>\n");
+    for (size_t i = 0; i < n; i++)
+        html_about(&rows[i], out);
+    buf_puts(out, "</ul>\n</body>\n</html>\n");
+}
+
+void index_json(const struct index_row *rows, size_t n, struct buf *out)
+{
+    struct json j;
+
+    json_begin(&j, out);
+    json_object(&j, NULL);
+    json_array(&j, "profiles");
+    for (size_t i = 0; i < n; i++) {
+        json_object(&j, NULL);
+        json_str(&j, "name", rows[i].name);
+        json_u64(&j, "count", rows[i].count);
+        json_str(&j, "description", rows[i].about);
+        json_bool(&j, "available", rows[i].why == NULL);
+        json_str(&j, "reason", rows[i].why ? rows[i].why : "");
+        json_object_end(&j);
+    }
+    json_array_end(&j);
+    json_object_end(&j);
+    buf_putc(out, '\n');
+}
+
+/* What stands in the way of a row now; ${cpu} and ${target} were found out once for all rows. */
+static const char *why_not(const struct route *r, const char *cpu, const char *target)
+{
+    if (r->absent)
+        return r->absent;
+    if (r->scope == CONFIG_SCOPE_CPU)
+        return cpu[0] ? cpu : NULL;
+    return target[0] ? target : NULL;
+}
+
+void index_handle(struct visit *v)
+{
+    const struct state *st = v->state;
+    char cpu[STATE_WHY_BYTES], target[STATE_WHY_BYTES];
+    struct index_row rows[INDEX_ROWS_MAX];
+    struct buf body;
+    size_t n = 0;
+    bool json = params_is(v->request->query, "format", "json");
+
+    (void)state_refuses_cpu(st, cpu);
+    (void)state_refuses_target(st, target);
+    for (size_t i = 0; i < st->routes_count && n < INDEX_ROWS_MAX; i++) {
+        const struct route *r = &st->routes[i];
+
+        if (!r->about || (v->who.scopes & r->scope) != r->scope)
+            continue;
+        rows[n++] = (struct index_row){r->name, r->about, why_not(r, cpu, target), 0};
+    }
+    buf_init(&body, INDEX_MAX_BYTES);
+    if (json)
+        index_json(rows, n, &body);
+    else
+        index_html(rows, n, &body);
+    visit_answer(v, 200, json ? "application/json" : "text/html; charset=utf-8", &body);
+}
+
+void index_to_slash(struct visit *v)
+{
+    struct buf body;
+
+    buf_init(&body, INDEX_MAX_BYTES);
+    buf_puts(&body, "see /debug/pprof/\n");
+    server_header(v->request, "Location", "/debug/pprof/");
+    visit_answer(v, 307, "text/plain; charset=utf-8", &body);
+}

@@ -1,0 +1,32 @@
+/*
+ * index.h: /debug/pprof/: the list of profiles, as a page in the shape of net/http/pprof's (count,
+ * linked name, descriptions) or as JSON (?format=json). Each caller sees what its scopes allow.
+ */
+#ifndef SIDECAR_ROUTES_INDEX_H
+#define SIDECAR_ROUTES_INDEX_H
+
+#include "sidecar/routes/visit.h"
+
+enum {
+    INDEX_ROWS_MAX = 48,
+    INDEX_MAX_BYTES = 256 * 1024,
+};
+
+struct index_row {
+    const char *name;
+    const char *about;
+    const char *why; /* NULL: it can be had; else why not */
+    uint64_t count;  /* what the profile holds now, 0 for those that are taken on demand */
+};
+
+/** index_handle(v): answers at once. */
+void index_handle(struct visit *v);
+
+/** index_to_slash(v): /debug/pprof → 307 to /debug/pprof/, as Go's mux does. */
+void index_to_slash(struct visit *v);
+
+/** index_html(rows, n, out), index_json(rows, n, out): the two forms. */
+void index_html(const struct index_row *rows, size_t n, struct buf *out);
+void index_json(const struct index_row *rows, size_t n, struct buf *out);
+
+#endif

@@ -1,0 +1,78 @@
+#include "sidecar/routes/params.h"
+
+#include <errno.h>
+
+#include "base/num.h"
+#include "sidecar/http/query.h"
+
+enum {
+    VALUE_BYTES = 64, /* no number or flag is longer */
+};
+
+/* A whole number from 1 to INT64_MAX: what strconv.ParseInt gives Go's handlers. 0: absent. */
+static int positive(const char *query, const char *key, uint64_t *ret, struct err *e)
+{
+    char text[VALUE_BYTES];
+    uint64_t n = 0;
+    int r = query_get(query, key, text, sizeof(text));
+
+    if (r == 0 || (r > 0 && text[0] == '\0')) {
+        *ret = 0;
+        return 0;
+    }
+    if (r < 0 || num_u64(text, strlen(text), 10, INT64_MAX, &n) || n == 0)
+        return err_set(e, -EINVAL, "invalid value for \"%s\" - must be a positive integer", key);
+    *ret = n;
+    return 0;
+}
+
+static int flag(const char *query, const char *key, bool otherwise, bool *ret, struct err *e)
+{
+    char text[VALUE_BYTES];
+    int r = query_get(query, key, text, sizeof(text));
+
+    *ret = otherwise;
+    if (r == 0 || (r > 0 && text[0] == '\0'))
+        return 0;
+    if (r < 0 || (strcmp(text, "0") != 0 && strcmp(text, "1") != 0))
+        return err_set(e, -EINVAL, "invalid value for \"%s\" - must be 0 or 1", key);
+    *ret = text[0] == '1';
+    return 0;
+}
+
+static uint32_t clamp(uint64_t value, uint32_t otherwise, uint32_t max)
+{
+    if (value == 0)
+        value = otherwise;
+    return value > max ? max : (uint32_t)value;
+}
+
+int params_cpu(const char *query, const struct config *c, uint32_t default_hz,
+               struct params_cpu *ret, struct err *e)
+{
+    struct params_cpu p = {0};
+    uint64_t hz = 0;
+    int r = positive(query, "seconds", &p.asked_seconds, e);
+
+    if (r == 0)
+        r = positive(query, "hz", &hz, e);
+    if (r == 0)
+        r = flag(query, "labels", c->sample_labels, &p.labels, e);
+    if (r == 0)
+        r = flag(query, "kernel", true, &p.kernel, e);
+    if (r)
+        return r;
+    p.seconds = clamp(p.asked_seconds, c->limits.default_seconds, c->limits.profile_seconds);
+    if (p.asked_seconds == 0)
+        p.asked_seconds = c->limits.default_seconds;
+    p.hz = clamp(hz, default_hz, c->limits.hz);
+    *ret = p;
+    return 0;
+}
+
+bool params_is(const char *query, const char *key, const char *value)
+{
+    char text[VALUE_BYTES];
+
+    return query_get(query, key, text, sizeof(text)) == 1 && strcmp(text, value) == 0;
+}

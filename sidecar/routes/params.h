@@ -1,0 +1,29 @@
+/*
+ * params.h: the query parameters of profiles, as interface.md has them: the first of repeated ones
+ * counts, unknown ones are no error, an empty one counts as absent (net/http/pprof, Go 1.26).
+ */
+#ifndef SIDECAR_ROUTES_PARAMS_H
+#define SIDECAR_ROUTES_PARAMS_H
+
+#include "base/err.h"
+#include "config/config.h"
+
+struct params_cpu {
+    uint64_t asked_seconds; /* as it came, or the default */
+    uint32_t seconds;       /* clamped to the limit */
+    uint32_t hz;
+    bool labels;
+    bool kernel;
+};
+
+/**
+ * params_cpu(query, c, default_hz, ret, e): of /debug/pprof/profile. 0, or -EINVAL with the text
+ * for the 400.
+ */
+int params_cpu(const char *query, const struct config *c, uint32_t default_hz,
+               struct params_cpu *ret, struct err *e);
+
+/** params_is(query, key, value): is the first ${key} exactly ${value}? */
+bool params_is(const char *query, const char *key, const char *value);
+
+#endif

@@ -1,0 +1,100 @@
+#include "sidecar/routes/table.h"
+
+#include "sidecar/routes/api.h"
+#include "sidecar/routes/argv.h"
+#include "sidecar/routes/cpu.h"
+#include "sidecar/routes/health.h"
+#include "sidecar/routes/index.h"
+#include "sidecar/routes/symbol.h"
+
+#define PPROF         "/debug/pprof/"
+#define NOT_YET(what) "this version of pillion cannot give " what " yet"
+
+/* A profile: its path is PPROF and its name. */
+#define PROFILE(n, meth, bits, fn, text)                                                      \
+    {                                                                                         \
+        .path = PPROF n, .name = n, .methods = (meth), .where = ROUTE_ADMIN, .scope = (bits), \
+        .handle = (fn), .about = (text)                                                       \
+    }
+/* One that is to come: listed with its reason when it has a text, answered with 501. */
+#define ABSENT(p, n, bits, text, reason)                                                     \
+    {                                                                                        \
+        .path = (p), .name = n, .methods = ROUTE_GET, .where = ROUTE_ADMIN, .scope = (bits), \
+        .about = (text), .absent = NOT_YET(reason)                                           \
+    }
+#define PAGE(p, n, listeners, bits, fn)                                                      \
+    {                                                                                        \
+        .path = (p), .name = n, .methods = ROUTE_GET, .where = (listeners), .scope = (bits), \
+        .handle = (fn)                                                                       \
+    }
+
+enum {
+    BOTH = ROUTE_ADMIN | ROUTE_HEALTH,
+};
+
+/* Names are the metrics' labels: each stands once. */
+static const struct route rows[] = {
+    PAGE(PPROF, "index", ROUTE_ADMIN, 0, index_handle),
+    PAGE("/debug/pprof", "index_redirect", ROUTE_ADMIN, 0, index_to_slash),
+    PAGE("/", "root", ROUTE_ADMIN, 0, index_to_slash),
+
+    ABSENT(PPROF "allocs", "allocs", CONFIG_SCOPE_HEAP,
+           "A sampling of all past memory allocations.", "the allocation profile (allocs)"),
+    ABSENT(PPROF "block", "block", CONFIG_SCOPE_CONTENTION,
+           "Stacks that waited for synchronization primitives.", "the blocking profile (block)"),
+    PROFILE("cmdline", ROUTE_GET, CONFIG_SCOPE_CMDLINE, argv_handle,
+            "The arguments the target was started with, joined by NUL."),
+    ABSENT(PPROF "goroutine", "goroutine", CONFIG_SCOPE_GOROUTINE,
+           "The stacks of all current goroutines.", "the goroutine profile (goroutine)"),
+    ABSENT(PPROF "heap", "heap", CONFIG_SCOPE_HEAP,
+           "A sampling of the allocations of live objects.", "the heap profile (heap)"),
+    ABSENT(PPROF "mutex", "mutex", CONFIG_SCOPE_CONTENTION,
+           "Stacks of the holders of contended mutexes.", "the mutex profile (mutex)"),
+    ABSENT(PPROF "offcpu", "offcpu", CONFIG_SCOPE_CPU, "Where threads waited off the CPU.",
+           "the off-CPU profile (offcpu)"),
+    PROFILE(
+        "profile", ROUTE_GET, CONFIG_SCOPE_CPU, cpu_handle,
+        "CPU profile. seconds= sets how long, hz= how often; open the file with go tool pprof."),
+    PROFILE("symbol", ROUTE_GET | ROUTE_POST, CONFIG_SCOPE_SYMBOL, symbol_handle,
+            "Function names of program counters, given as the query or a POST body, with '+' "
+            "between them."),
+    ABSENT(PPROF "threadcreate", "threadcreate", CONFIG_SCOPE_GOROUTINE,
+           "Stacks that led to new operating system threads.",
+           "the thread creation profile (threadcreate)"),
+    ABSENT(PPROF "trace", "trace", CONFIG_SCOPE_TRACE, "An execution trace of the target.",
+           "execution traces (trace)"),
+    ABSENT(PPROF "wall", "wall", CONFIG_SCOPE_CPU, "Wall-clock profile, waiting included.",
+           "the wall-clock profile (wall)"),
+
+    ABSENT(PPROF "delta_heap", "delta_heap", CONFIG_SCOPE_HEAP, NULL,
+           "the delta of the heap profile (delta_heap)"),
+    ABSENT(PPROF "delta_block", "delta_block", CONFIG_SCOPE_CONTENTION, NULL,
+           "the delta of the blocking profile (delta_block)"),
+    ABSENT(PPROF "delta_mutex", "delta_mutex", CONFIG_SCOPE_CONTENTION, NULL,
+           "the delta of the mutex profile (delta_mutex)"),
+    ABSENT("/debug/fgprof", "fgprof", CONFIG_SCOPE_CPU, NULL, "the wall-clock profile (fgprof)"),
+    ABSENT("/speedscope/", "speedscope", CONFIG_SCOPE_CPU, NULL, "the flame graph page"),
+
+    PAGE("/livez", "livez", BOTH, 0, health_live),
+    PAGE("/readyz", "readyz", BOTH, 0, health_ready),
+    PAGE("/metrics", "metrics", BOTH, CONFIG_SCOPE_METRICS, health_metrics),
+    PAGE("/api/v1/status", "api_status", ROUTE_ADMIN, 0, api_status),
+    PAGE("/api/v1/targets", "api_targets", ROUTE_ADMIN, 0, api_targets),
+    ABSENT("/api/v1/profiles", "api_profiles", CONFIG_SCOPE_HISTORY, NULL,
+           "stored profiles (history)"),
+};
+
+const struct route *table_rows(size_t *ret_count)
+{
+    *ret_count = sizeof(rows) / sizeof(rows[0]);
+    return rows;
+}
+
+const struct route *table_find(const char *path, unsigned where)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if ((rows[i].where & where) && strcmp(rows[i].path, path) == 0)
+            return &rows[i];
+    }
+    return NULL;
+}

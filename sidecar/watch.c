@@ -1,0 +1,47 @@
+#include "sidecar/watch.h"
+
+#include <sys/stat.h>
+
+#include "base/intern.h"
+
+/* What is hashed of one file; a file that is not there is all zeros. */
+struct look {
+    uint64_t dev, ino, size, mtime_s, mtime_ns, ctime_s, ctime_ns;
+};
+
+static uint64_t add(uint64_t digest, const char *path)
+{
+    const uint64_t key[2] = {digest, 0};
+    struct look look = {0};
+    struct stat st;
+
+    if (path[0] == '\0')
+        return digest;
+    if (stat(path, &st) == 0)
+        look = (struct look){st.st_dev,
+                             st.st_ino,
+                             (uint64_t)st.st_size,
+                             (uint64_t)st.st_mtim.tv_sec,
+                             (uint64_t)st.st_mtim.tv_nsec,
+                             (uint64_t)st.st_ctim.tv_sec,
+                             (uint64_t)st.st_ctim.tv_nsec};
+    return intern_hash(key, &look, sizeof(look)); /* the key chains the files in order */
+}
+
+bool watch_look(struct watch *w, const struct config *c)
+{
+    uint64_t digest = 1;
+    bool changed;
+
+    /* without a file named, the default one may appear */
+    digest = add(digest, c->path[0] ? c->path : CONFIG_DEFAULT_FILE);
+    digest = add(digest, c->admin.certificate);
+    digest = add(digest, c->admin.key);
+    for (size_t i = 0; i < c->auth.tokens_count; i++) {
+        if (!c->auth.tokens[i].has_hash)
+            digest = add(digest, c->auth.tokens[i].file);
+    }
+    changed = digest != w->seen;
+    w->seen = digest;
+    return changed;
+}
