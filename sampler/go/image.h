@@ -16,8 +16,9 @@ struct go_layout; /* layout.h */
 struct go_image;
 
 /**
- * go_image_open(elf, target, bias, ret, e): ${bias} = address in memory minus virtual address in the
- * file. -ENOENT: no Go program; -ENOTSUP: Go, but a version or shape we do not know (e says which).
+ * go_image_open(elf, target, bias, ret, e): ${bias} = address in memory minus virtual address in
+ * the file. -ENOENT: no Go program; -ENOTSUP: Go, but a version or shape we do not know (e says
+ * which).
  * ${elf} and ${target} must outlive it. Without memory rights a non-PIE file is still read.
  */
 int go_image_open(struct elf *elf, const struct target *target, uint64_t bias,
@@ -30,12 +31,24 @@ int go_image_minor(const struct go_image *g);           /* 26 */
 const struct go_layout *go_image_layout(const struct go_image *g);
 bool go_image_has(const struct go_image *g, uint64_t pc); /* pc in [text, etext) */
 
-/** go_image_frames(g, pc, ret): inlined frames of a pc (innermost first). 0, -ENOENT, -EBADMSG. */
+/**
+ * go_image_frames(g, pc, ret): inlined frames of a pc (innermost first), without compiler-made
+ * wrappers as in Go's own profiles; never empty: a pc with nothing but wrappers keeps them (see
+ * go_image_hidden). Names are the full symbol names, as runtime/pprof writes them. 0, -ENOENT,
+ * -EBADMSG.
+ */
 int go_image_frames(struct go_image *g, uint64_t pc, struct frames *ret);
 
+/**
+ * go_image_hidden(g, pc): does the pc lie in a compiler-made wrapper alone ((*T).Method around
+ * T.Method, main.gowrap1 …)? Go's own profiles leave such an address out of a stack.
+ */
+bool go_image_hidden(struct go_image *g, uint64_t pc);
+
 enum go_delta_flag {
-    GO_DELTA_TOP = 1,     /* the stack ends here (runtime.goexit, mstart, rt0_go …) */
-    GO_DELTA_SPWRITE = 2, /* the function writes SP: the delta is not to be trusted beyond its entry */
+    GO_DELTA_TOP = 1, /* the stack ends here (runtime.goexit, mstart, rt0_go …) */
+    GO_DELTA_SPWRITE =
+        2, /* the function writes SP: the delta is not to be trusted beyond its entry */
     GO_DELTA_ASM = 4,
 };
 

@@ -1,0 +1,3 @@
+module goimage
+
+go 1.18

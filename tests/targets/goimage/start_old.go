@@ -1,0 +1,7 @@
+//go:build !go1.20
+
+package main
+
+import "runtime"
+
+func startLine(f *runtime.Frame) int { return 0 }
