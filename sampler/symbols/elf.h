@@ -34,10 +34,17 @@ struct elf; /* opaque; owns nothing of the file */
 /** elf_open(f, ret, e): -ENOEXEC (not an ELF of ours) with the reason. ${f} must outlive it. */
 int elf_open(struct file *f, struct elf **ret, struct err *e);
 void elf_free(struct elf *e);
+/** elf_trim(e): give the symbol table back; the next elf_symbol() loads it again. */
+void elf_trim(struct elf *e);
 
 struct file *elf_file(const struct elf *e);
 uint16_t elf_machine(const struct elf *e); /* EM_X86_64, EM_AARCH64 */
 bool elf_is_dyn(const struct elf *e);      /* ET_DYN: position independent */
+/**
+ * elf_is_program(e): is it what execve(2) starts, and no library? ET_EXEC, or position independent
+ * with an interpreter or DF_1_PIE and without DT_SONAME (libc.so.6 and ld.so have one).
+ */
+bool elf_is_program(const struct elf *e);
 size_t elf_segments(const struct elf *e, const struct elf_segment **ret); /* PT_LOADs */
 
 /** elf_section_find(e, name, ret): 0 or -ENOENT (also when there are no section headers). */
@@ -46,7 +53,10 @@ int elf_section_find(const struct elf *e, const char *name, struct elf_section *
 /** elf_vaddr_to_offset(e, vaddr, ret_offset, ret_left): within file content; -EFAULT. */
 int elf_vaddr_to_offset(const struct elf *e, uint64_t vaddr, uint64_t *ret_offset,
                         uint64_t *ret_left);
-/** elf_offset_to_vaddr(e, offset, ret): for an executable mapping's file offset. -EFAULT. */
+/**
+ * elf_offset_to_vaddr(e, offset, ret): for an executable mapping's file offset, which is rounded
+ * down to a page (so the result may lie below the segment's first address). -EFAULT.
+ */
 int elf_offset_to_vaddr(const struct elf *e, uint64_t offset, uint64_t *ret);
 
 /** elf_read(e, vaddr, out, bytes): file content at a virtual address (not relocated). */

@@ -10,7 +10,7 @@
 
 enum {
     FILE_BLOCK_BYTES = 16 * 1024,
-    FILE_CACHE_BLOCKS = 64, /* 1 MiB a file, while it is open */
+    FILE_CACHE_BLOCKS = 64,       /* 1 MiB a file, while it is open */
     FILE_STRING_MAX_BYTES = 4096, /* longest name taken from a file; longer ones are cut */
 };
 
