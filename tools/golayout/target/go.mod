@@ -1,0 +1,3 @@
+module golayouttarget
+
+go 1.18
