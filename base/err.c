@@ -23,20 +23,30 @@ int err_set(struct err *e, int code, const char *fmt, ...)
     return code;
 }
 
+/* Append to the text of ${len} bytes; what does not fit is cut. */
+static size_t append(struct err *e, size_t len, const char *s)
+{
+    size_t bytes = strlen(s);
+
+    if (bytes > sizeof(e->text) - 1 - len)
+        bytes = sizeof(e->text) - 1 - len;
+    memcpy(e->text + len, s, bytes);
+    e->text[len + bytes] = '\0';
+    return len + bytes;
+}
+
 void err_prefix(struct err *e, const char *fmt, ...)
 {
     char old[ERR_TEXT_BYTES];
     va_list ap;
-    int n;
 
     if (!e)
         return;
     memcpy(old, e->text, sizeof(old));
     va_start(ap, fmt);
-    n = vsnprintf(e->text, sizeof(e->text), fmt, ap);
+    (void)vsnprintf(e->text, sizeof(e->text), fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < sizeof(e->text))
-        (void)snprintf(e->text + n, sizeof(e->text) - (size_t)n, ": %s", old);
+    (void)append(e, append(e, strlen(e->text), ": "), old);
 }
 
 const char *err_clean(char *out, size_t out_bytes, const void *in, size_t in_bytes)

@@ -42,8 +42,8 @@ enum config_scope {
     CONFIG_SCOPE_SYMBOL = 64,
     CONFIG_SCOPE_METRICS = 128,
     CONFIG_SCOPE_HISTORY = 256,
-    CONFIG_SCOPE_SCRAPE = CONFIG_SCOPE_CPU | CONFIG_SCOPE_HEAP | CONFIG_SCOPE_GOROUTINE |
-                          CONFIG_SCOPE_CONTENTION,
+    CONFIG_SCOPE_SCRAPE =
+        CONFIG_SCOPE_CPU | CONFIG_SCOPE_HEAP | CONFIG_SCOPE_GOROUTINE | CONFIG_SCOPE_CONTENTION,
     CONFIG_SCOPE_VIEW = CONFIG_SCOPE_SCRAPE | CONFIG_SCOPE_SYMBOL | CONFIG_SCOPE_HISTORY,
     CONFIG_SCOPE_ALL = 511,
 };
@@ -114,7 +114,8 @@ void config_defaults(struct config *c);
 /**
  * config_parse(c, name, text, bytes, e): defaults, then this YAML. ${name} stands in errors:
  * "pillion.yaml:12:3: unknown key \"lisen\" (did you mean \"listen\"?)". 0, -EINVAL, -ENOTSUP (not
- * built yet).
+ * built yet). "${NAME}" and "${NAME:-default}" in values come from the environment, "$${" is a
+ * literal "${"; relative paths are seen from the folder of ${name}.
  */
 int config_parse(struct config *c, const char *name, const char *text, size_t bytes, struct err *e);
 
@@ -124,8 +125,9 @@ int config_read(struct config *c, const char *path, struct err *e);
 /**
  * config_from_args(c, argc, argv, e): the whole thing for `run`, `plan`, `check` and the sidecar:
  * --config FILE (default CONFIG_DEFAULT_FILE if it exists), TARGET options, --listen ADDR; the
- * command line wins over the file. argv[0] is skipped. Unknown options are -EINVAL with the usage
- * hint.
+ * command line wins over the file. argv[0] is skipped. Unknown or bad arguments are -EBADRQC with
+ * the usage hint; what is wrong in the file is as config_parse() says it; a file that cannot be
+ * read is another -errno.
  */
 int config_from_args(struct config *c, int argc, char **argv, struct err *e);
 
@@ -139,7 +141,8 @@ int config_target_option(struct config *c, int argc, char **argv, int i, struct 
 /** config_plan(c, ret): the guard's part. */
 void config_plan(const struct config *c, struct plan *ret);
 
-/** config_print(c, out): the effective configuration as YAML, secrets hidden ("sha256: (hidden)"). */
+/** config_print(c, out): the effective configuration as YAML, hashes hidden ("sha256: (hidden)").
+ */
 void config_print(const struct config *c, struct buf *out);
 
 /** config_address_parse(text, ret): "127.0.0.1:6060", "[::1]:0", ":6060", "unix:/path". */

@@ -1,0 +1,87 @@
+#include "config/expand.h"
+
+#include <errno.h>
+
+#include "base/err.h"
+#include "config/text.h"
+
+static bool is_name(const char *p, size_t bytes)
+{
+    if (bytes == 0 || bytes >= CONFIG_EXPAND_NAME_BYTES || (p[0] >= '0' && p[0] <= '9'))
+        return false;
+    for (size_t i = 0; i < bytes; i++) {
+        char c = p[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_'))
+            return false;
+    }
+    return true;
+}
+
+static int refuse(char *why, size_t why_bytes, const char *what, const char *reason)
+{
+    (void)snprintf(why, why_bytes, "%s %s", what, reason);
+    return -EINVAL;
+}
+
+/* The inside of one pair of braces: NAME or NAME:-default. */
+static int variable(const char *p, size_t bytes, struct buf *out, char *why, size_t why_bytes)
+{
+    const char *dash = memmem(p, bytes, ":-", 2);
+    size_t name_bytes = dash ? (size_t)(dash - p) : bytes;
+    char name[CONFIG_EXPAND_NAME_BYTES];
+    const char *value;
+
+    if (!is_name(p, name_bytes))
+        return refuse(why, why_bytes, "${...}", "takes a name of letters, digits and _");
+    memcpy(name, p, name_bytes);
+    name[name_bytes] = '\0';
+    value = getenv(name);
+    if (dash && (!value || !*value)) {
+        buf_put(out, dash + 2, bytes - name_bytes - 2);
+        return 0;
+    }
+    if (!value)
+        return refuse(why, why_bytes, name, "is not set in the environment and has no default");
+    /* the file's own text was checked by config/tree.c; the environment may hold any bytes */
+    if (!config_text_is_clean(value, strlen(value)))
+        return refuse(why, why_bytes, name, "holds control characters or is not UTF-8");
+    buf_puts(out, value);
+    return 0;
+}
+
+int config_expand(const char *text, struct buf *out, char *why, size_t why_bytes)
+{
+    for (const char *p = text; *p;) {
+        const char *end;
+        int r;
+
+        if (strncmp(p, "$${", 3) == 0) {
+            buf_puts(out, "${");
+            p += 3;
+            continue;
+        }
+        if (p[0] != '$' || p[1] != '{') {
+            buf_putc(out, *p++);
+            continue;
+        }
+        end = strchr(p, '}');
+        if (!end)
+            return refuse(why, why_bytes, "${", "without a closing brace");
+        r = variable(p + 2, (size_t)(end - p - 2), out, why, why_bytes);
+        if (r)
+            return r;
+        p = end + 1;
+    }
+    return out->failed ? refuse(why, why_bytes, "the value", "is too long") : 0;
+}
+
+void config_expand_escape(const char *text, struct buf *out)
+{
+    for (const char *p = text; *p; p++) {
+        if (p[0] == '$' && p[1] == '{')
+            buf_putc(out, '$');
+        buf_putc(out, *p);
+    }
+}

@@ -1,0 +1,28 @@
+/*
+ * expand.h: ${NAME} and ${NAME:-default} in a configuration value.
+ */
+#ifndef CONFIG_EXPAND_H
+#define CONFIG_EXPAND_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+
+enum {
+    CONFIG_EXPAND_NAME_BYTES = 128, /* longest variable name with its NUL */
+};
+
+/**
+ * config_expand(text, out, why, why_bytes): append ${text} with its variables replaced to ${out}
+ * (whose max_bytes bounds the result). The default counts when the variable is unset or empty, as
+ * in sh(1). What comes from the environment is not looked at again. "$${" stands for a "${" that
+ * is meant literally; any other "$" is itself. 0, or -EINVAL with the reason in ${why}: unset
+ * without a default, a bad name, no closing brace, control bytes or no UTF-8 in the environment.
+ */
+int config_expand(const char *text, struct buf *out, char *why, size_t why_bytes);
+
+/** config_expand_escape(text, out): the opposite: append ${text} so that expanding gives it back.
+ */
+void config_expand_escape(const char *text, struct buf *out);
+
+#endif
