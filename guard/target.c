@@ -17,7 +17,7 @@
 #include "base/bulk.h"
 #include "base/num.h"
 #include "base/sandbox.h"
-#include "guard/perf.h"
+#include "guard/event.h"
 #include "wire/codec.h"
 
 /* Where st_dev of a file is not the device that /proc/PID/maps shows (statfs(2), f_type). */
@@ -138,6 +138,23 @@ static uint32_t mode_of(const struct wire_target *w)
     return WIRE_MODE_NONE;
 }
 
+/* Both ways at once; what is refused gets its remedy, which the errno tells (facts: sampling). */
+static void probe_perf(pid_t pid, struct wire_target *w)
+{
+    struct guard_event_rights rights;
+    char text[WIRE_TEXT_BYTES];
+
+    guard_event_probe(pid, &rights);
+    if (rights.user_errno == 0)
+        w->rights |= WIRE_RIGHT_PERF;
+    if (rights.kernel_errno == 0)
+        w->rights |= WIRE_RIGHT_PERF_KERNEL;
+    w->perf_errno = -rights.user_errno;
+    if (rights.user_errno)
+        codec_text(w->reason, sizeof(w->reason),
+                   guard_event_text(-rights.user_errno, text, sizeof(text)));
+}
+
 static void probe(struct target *t)
 {
     struct wire_target *w = &t->wire;
@@ -156,7 +173,7 @@ static void probe(struct target *t)
         w->memory_errno = r;
     if (proc_exe(t->pid, exe, sizeof(exe)) == 0)
         w->rights |= WIRE_RIGHT_FILES;
-    guard_perf_probe(t->pid, w);
+    probe_perf(t->pid, w);
     w->mode = mode_of(w);
     if (w->rights & WIRE_RIGHT_MEMORY || w->reason[0])
         return;

@@ -1,0 +1,174 @@
+/* The target over time: found, gone, found again; and who has to hear of it. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "guard/guard.h"
+#include "wire/codec.h"
+
+static const char *select_text(const struct plan *p, char *out, size_t bytes)
+{
+    static const char *const names[PLAN_SELECT_END] = {"auto",    "pid",       "process", "port",
+                                                       "cmdline", "container", "env"};
+
+    if (p->select == PLAN_SELECT_PID || p->select == PLAN_SELECT_PORT)
+        (void)snprintf(out, bytes, "%s %llu", names[p->select], (unsigned long long)p->number);
+    else if (p->select == PLAN_SELECT_ENV) /* a value may be a secret */
+        (void)snprintf(out, bytes, "env %.*s", (int)strcspn(p->text, "="), p->text);
+    else
+        (void)snprintf(out, bytes, "%s%s%s", names[p->select], p->text[0] ? " " : "", p->text);
+    return out;
+}
+
+static void changed(struct guard *g)
+{
+    g->status_due = true;
+    g->sampler_due = true;
+}
+
+static void list(const struct find *f)
+{
+    uint32_t shown = f->matches < FIND_SHOWN_MAX ? f->matches : FIND_SHOWN_MAX;
+
+    for (uint32_t i = 0; i < shown; i++)
+        (void)fprintf(stderr, "  %s\n", f->shown[i]);
+    if (f->matches > shown)
+        (void)fprintf(stderr, "  … and %u more\n", f->matches - shown);
+}
+
+/* Note a state without a target, and say so when it is news. */
+static void without(struct guard *g, uint32_t state, const char *reason)
+{
+    if (g->target.wire.state == state && strcmp(g->target.wire.reason, reason) == 0)
+        return;
+    target_drop(&g->target, state, reason);
+    log_warn(state == WIRE_TARGET_AMBIGUOUS ? "target ambiguous" : "target not there",
+             LOG_STR("reason", reason));
+    changed(g);
+}
+
+static void found(struct guard *g, pid_t pid)
+{
+    const struct wire_target *w = &g->target.wire;
+
+    if (target_take(&g->target, pid) != 0)
+        return; /* it went in the meantime: the next look finds the next one */
+    log_info("target found", LOG_U64("pid", w->pid), LOG_STR("name", w->name),
+             LOG_U64("generation", w->generation),
+             LOG_STR(w->reason[0] ? "limits" : NULL, w->reason));
+    changed(g);
+}
+
+static void look(struct guard *g, struct find *f)
+{
+    pid_t ours[] = {g->sampler.pid, g->front.pid};
+    char who[PLAN_TEXT_BYTES + 32];
+    char reason[WIRE_TEXT_BYTES];
+    int r = find_target(&g->plan, ours, 2, f);
+
+    (void)select_text(&g->plan, who, sizeof(who));
+    if (r) {
+        (void)snprintf(reason, sizeof(reason), "cannot look through /proc: %s", strerror(-r));
+        without(g, WIRE_TARGET_WAITING, reason);
+    } else if (f->matches == 1) {
+        found(g, f->pid);
+    } else if (f->matches > 1) {
+        (void)snprintf(reason, sizeof(reason), "%u processes match %.200s; choose one by --pid",
+                       f->matches, who);
+        without(g, WIRE_TARGET_AMBIGUOUS, reason);
+    } else {
+        (void)snprintf(reason, sizeof(reason), "no process matches %.200s%s%s", who,
+                       f->hint[0] ? ": " : "", f->hint);
+        without(g, g->plan.select == PLAN_SELECT_PID ? WIRE_TARGET_GONE : WIRE_TARGET_WAITING,
+                reason);
+    }
+    g->search_at_ns = clock_mono_ns() + GUARD_SEARCH_MS * CLOCK_NS_PER_MS;
+}
+
+int watch_first(struct guard *g)
+{
+    struct find f;
+
+    look(g, &f);
+    if (g->target.wire.state == WIRE_TARGET_AMBIGUOUS) {
+        (void)fprintf(stderr, "pillion: %s:\n", g->target.wire.reason);
+        list(&f);
+        return -ENOTUNIQ;
+    }
+    if (g->target.wire.state == WIRE_TARGET_UP)
+        return 0;
+    /* a sidecar waits for its target; a recording and a pid that is not there do not */
+    if (g->client || g->target.wire.state == WIRE_TARGET_GONE) {
+        (void)fprintf(stderr, "pillion: %s\n", g->target.wire.reason);
+        return -ESRCH;
+    }
+    return 0;
+}
+
+void watch_run(struct guard *g)
+{
+    struct find f;
+
+    if (g->target.pidfd >= 0) {
+        if (target_alive(&g->target))
+            return;
+        log_info("target exited", LOG_U64("pid", g->target.pid),
+                 LOG_STR("name", g->target.wire.name));
+        if (g->plan.select == PLAN_SELECT_PID)
+            target_drop(&g->target, WIRE_TARGET_GONE, "the process with that pid has exited");
+        else
+            target_drop(&g->target, WIRE_TARGET_WAITING, "the target has exited; waiting for it");
+        changed(g);
+        g->search_at_ns = 0;
+        return;
+    }
+    if (g->target.wire.state != WIRE_TARGET_GONE && clock_wait_ms(g->search_at_ns) == 0)
+        look(g, &f);
+}
+
+static void process_use(struct wire_process *ret, const struct child *c, pid_t pid)
+{
+    struct proc_stat st;
+
+    *ret = (struct wire_process){.pid = (uint32_t)pid, .restarts = c ? c->restarts : 0};
+    if (pid > 0 && proc_stat(pid, &st) == 0) {
+        ret->cpu_ns = st.cpu_ns;
+        ret->rss_bytes = st.rss_bytes;
+    }
+}
+
+static void tell_front(struct guard *g)
+{
+    struct wire_status s = {.target = g->target.wire};
+    int r;
+
+    process_use(&s.process[WIRE_PROGRAM_GUARD], NULL, getpid());
+    process_use(&s.process[WIRE_PROGRAM_SAMPLER], &g->sampler, g->sampler.pid);
+    process_use(&s.process[WIRE_PROGRAM_FRONT], &g->front, g->front.pid);
+    s.sampler_up = g->to_sampler.fd >= 0;
+    s.sampler_signal = (uint32_t)g->sampler.last_signal;
+    codec_text(s.note, sizeof(s.note), g->note);
+    r = front_tell(&g->to_front, &s, g->sampler_for_front);
+    if (r == -EAGAIN)
+        return; /* full: later */
+    g->status_due = false;
+    g->status_at_ns = clock_mono_ns() + GUARD_STATUS_MS * CLOCK_NS_PER_MS;
+    if (r == 0 && g->sampler_for_front >= 0) {
+        (void)close(g->sampler_for_front);
+        g->sampler_for_front = -1;
+    }
+}
+
+void watch_tell(struct guard *g)
+{
+    if (g->sampler_due && g->to_sampler.fd >= 0 &&
+        (g->to_sampler.turn.state & WIRE_STATE_RUN) /* it learns the rest by its hello */) {
+        if (answer_guard_tell(&g->to_sampler, &g->target.wire) != -EAGAIN)
+            g->sampler_due = false;
+    }
+    if (g->to_front.fd < 0)
+        return;
+    if (g->status_due || g->sampler_for_front >= 0 || clock_wait_ms(g->status_at_ns) == 0)
+        tell_front(g);
+}

@@ -1,0 +1,258 @@
+#include "sampler/build.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+
+#include "base/bulk.h"
+#include "base/clock.h"
+#include "profile/profile.h"
+
+struct builder {
+    struct space *space;
+    struct profile *profile;
+    struct intern addresses; /* u64 */
+    uint64_t *locations;     /* by address number: location id */
+    uint32_t locations_cap;
+    struct frames frames; /* of the address at hand */
+    uint64_t deadline_ns;
+    uint64_t unnamed, unlooked;
+};
+
+static uint64_t marker(struct builder *b, const char *name)
+{
+    struct profile_line line = {profile_function(b->profile, name, name, "", 0), 0};
+
+    return profile_location(b->profile, 0, 0, &line, 1);
+}
+
+static uint64_t mapping_of(struct builder *b, uint64_t address)
+{
+    struct space_mapping m;
+    struct profile_mapping pm;
+
+    if (space_mapping(b->space, address, &m) != 0)
+        return 0;
+    pm = (struct profile_mapping){
+        .start = m.start,
+        .limit = m.end,
+        .offset = m.offset,
+        .filename = m.path,
+        .build_id = m.build_id,
+    };
+    return profile_mapping(b->profile, &pm);
+}
+
+static uint64_t look_up(struct builder *b, uint64_t address)
+{
+    struct profile_line lines[FRAME_INLINE_MAX];
+    uint64_t mapping;
+    uint32_t n = 0;
+
+    switch (address) {
+    case UNWIND_KERNEL:
+        return marker(b, "[kernel]");
+    case UNWIND_MISSING:
+        return marker(b, "[missing]");
+    case UNWIND_TRUNCATED:
+        return marker(b, "[truncated]");
+    default:
+        break;
+    }
+    mapping = mapping_of(b, address);
+    b->frames.count = 0;
+    if (clock_mono_ns() > b->deadline_ns)
+        b->unlooked++;
+    else if (space_frames(b->space, address, &b->frames) != 0)
+        b->frames.count = 0;
+    for (; n < b->frames.count; n++) {
+        const struct frame *f = &b->frames.frame[n];
+
+        lines[n] = (struct profile_line){
+            profile_function(b->profile, f->name, f->name, f->file, f->start_line), f->line};
+    }
+    if (n == 0)
+        b->unnamed++;
+    return profile_location(b->profile, mapping, address, lines, n);
+}
+
+/* The location of an address, looked up the first time only; 0 when a bound was reached. */
+static uint64_t location_of(struct builder *b, uint64_t address)
+{
+    int is_new;
+    uint32_t i = intern_put(&b->addresses, &address, sizeof(address), &is_new);
+
+    if (i == INTERN_NONE)
+        return 0;
+    if (i >= b->locations_cap) {
+        uint32_t cap = b->locations_cap ? b->locations_cap * 2 : 1024;
+        uint64_t *p = realloc(b->locations, cap * sizeof(*p));
+
+        if (!p)
+            return 0;
+        b->locations = p;
+        b->locations_cap = cap;
+    }
+    if (is_new)
+        b->locations[i] = look_up(b, address);
+    return b->locations[i];
+}
+
+/* A set as labels.h writes it: key NUL value NUL, … */
+static size_t labels_of(const struct intern *sets, uint32_t set,
+                        struct profile_label out[static LABELS_MAX])
+{
+    const char *p;
+    size_t bytes;
+    size_t n = 0;
+
+    if (set == INTERN_NONE)
+        return 0;
+    p = intern_get(sets, set, &bytes);
+    for (size_t at = 0; at < bytes && n < LABELS_MAX; n++) {
+        const char *key = p + at;
+        const char *value = key + strlen(key) + 1;
+
+        out[n] = (struct profile_label){.key = key, .str = value};
+        at = (size_t)(value - p) + strlen(value) + 1;
+    }
+    return n;
+}
+
+static int add_row(struct builder *b, const struct recording *r, uint32_t i)
+{
+    uint64_t locations[STACKS_DEPTH_MAX];
+    struct profile_label labels[LABELS_MAX];
+    const struct stacks_row *row = &r->stacks.rows[i];
+    int64_t values[2] = {(int64_t)row->count, (int64_t)row->weight_ns};
+    uint32_t depth;
+    uint32_t set;
+    const uint64_t *addresses = stacks_get(&r->stacks, i, &set, &depth);
+
+    for (uint32_t k = 0; k < depth; k++) {
+        locations[k] = location_of(b, addresses[k]);
+        if (locations[k] == 0)
+            return -ENOSPC;
+    }
+    return profile_sample(b->profile, locations, depth, values, labels,
+                          labels_of(&r->stacks.sets, set, labels));
+}
+
+static void comment(struct profile *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void comment(struct profile *p, const char *fmt, ...)
+{
+    char text[ERR_TEXT_BYTES];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    (void)profile_add_comment(p, text);
+}
+
+static void comment_labels(struct profile *p, const struct recording *r)
+{
+    struct labels_counts c;
+
+    if (!(r->want.flags & WIRE_CPU_LABELS)) {
+        if (r->scene->labels_note[0])
+            comment(p, "labels: none (%s)", r->scene->labels_note);
+        return;
+    }
+    labels_counts(r->scene->labels, &c);
+    comment(p,
+            "labels: best effort: %" PRIu64 " labelled, %" PRIu64 " without, dropped: %" PRIu64
+            " late, %" PRIu64 " too young, %" PRIu64 " no goroutine, %" PRIu64 " unread, %" PRIu64
+            " changed",
+            c.labelled, c.none, c.late, c.young, c.not_g, c.unread, c.changed);
+    if (c.labelled + c.none + c.late > 0)
+        comment(p,
+                "labels: read %" PRIu64 " us after the sample on average, %" PRIu64 " us at most",
+                c.delay_sum_ns / (c.labelled + c.none + c.late) / 1000, c.delay_max_ns / 1000);
+}
+
+/* What is missing is said, here and in the answer's headers. */
+static void comment_all(struct builder *b, const struct build_facts *facts)
+{
+    static const char *const modes[] = {"none", "full", "perf", "ptrace", "restricted"};
+    static const char *const ends[] = {"time", "target-exit", "target-exec", "cancelled", "limit"};
+    const struct recording *r = facts->recording;
+    const struct session_counts *c = facts->counts;
+    const struct wire_target *t = &r->scene->guard->target;
+    struct go_image *go = space_go(b->space);
+    struct profile *p = b->profile;
+
+    comment(p, "pillion %s", PILLION_VERSION);
+    comment(p, "target: %s %s", t->name, go ? go_image_version(go) : "native");
+    comment(p, "mode: %s%s", modes[t->mode], c->kernel ? "" : ", user space only");
+    comment(p,
+            "samples: %" PRIu64 ", lost: %" PRIu64 ", counted twice and dropped: %" PRIu64
+            ", threads: %u, not covered: %u%s",
+            c->samples, c->lost + r->dropped, c->duplicates, c->threads, c->threads_missed,
+            c->shape == WIRE_PERF_PER_THREAD ? ", one event a thread (descriptor limit)" : "");
+    comment(p, "cpu time: sampled %" PRIu64 " ms, counted %" PRIu64 " ms", c->weight_ns / 1000000,
+            c->counted_ns / 1000000);
+    comment(p,
+            "stacks: %" PRIu64 " callers repaired, %" PRIu64 " [missing], %" PRIu64
+            " [truncated]; addresses without a name: %" PRIu64,
+            r->unwound.repaired, r->unwound.unrepaired, r->unwound.truncated, b->unnamed);
+    if (r->ended != WIRE_ENDED_TIME)
+        comment(p, "ended early: %s", ends[r->ended]);
+    if (b->unlooked)
+        comment(p, "symbols: %" PRIu64 " addresses not looked up within %d s", b->unlooked,
+                BUILD_SYMBOLS_MAX_MS / 1000);
+    if (space_note(b->space)[0])
+        comment(p, "symbols: %s", space_note(b->space));
+    comment_labels(p, r);
+}
+
+static int shape(struct builder *b, const struct recording *r)
+{
+    int rc = profile_add_type(b->profile, "samples", "count");
+
+    if (rc == 0)
+        rc = profile_add_type(b->profile, "cpu", "nanoseconds");
+    if (rc == 0)
+        rc = profile_set_period(b->profile, "cpu", "nanoseconds",
+                                (int64_t)(CLOCK_NS_PER_SEC / r->want.hz));
+    profile_set_time(b->profile, (int64_t)r->began_real_ns, (int64_t)(r->ends_ns - r->began_ns));
+    return rc;
+}
+
+int build_profile(const struct build_facts *facts, int *ret_fd, struct err *e)
+{
+    const struct recording *r = facts->recording;
+    struct builder *b = calloc(1, sizeof(*b));
+    struct buf out;
+    int rc;
+
+    buf_init(&out, WIRE_PROFILE_MAX_BYTES);
+    if (!b)
+        return err_set(e, -ENOMEM, "no memory for the profile");
+    b->space = r->scene->space;
+    b->deadline_ns = clock_mono_ns() + BUILD_SYMBOLS_MAX_MS * CLOCK_NS_PER_MS;
+    intern_init(&b->addresses, STACKS_MAX * 4, STACKS_MAX_BYTES);
+    b->profile = profile_new();
+    rc = b->profile ? shape(b, r) : -ENOMEM;
+    for (uint32_t i = 0; i < r->stacks.keys.count && rc == 0; i++)
+        rc = add_row(b, r, i);
+    if (rc == 0) {
+        comment_all(b, facts);
+        rc = profile_failed(b->profile) ? -ENOSPC : profile_encode(b->profile, &out);
+    }
+    if (rc == 0) {
+        rc = bulk_make(out.data, out.len);
+        if (rc >= 0) {
+            *ret_fd = rc;
+            rc = 0;
+        }
+    }
+    if (rc)
+        (void)err_set(e, rc, "the profile could not be built: %s", strerror(-rc));
+    buf_release(&out);
+    profile_free(b->profile);
+    intern_release(&b->addresses);
+    free(b->locations);
+    free(b);
+    return rc;
+}

@@ -1,0 +1,22 @@
+/*
+ * build.h: from stacks of addresses to a pprof profile. Each distinct address is looked up once.
+ */
+#ifndef SAMPLER_BUILD_H
+#define SAMPLER_BUILD_H
+
+#include "sampler/recording.h"
+
+enum {
+    BUILD_SYMBOLS_MAX_MS =
+        20000, /* for all look-ups of a profile; the rest stays addresses, said */
+};
+
+struct build_facts {
+    const struct recording *recording;
+    const struct session_counts *counts;
+};
+
+/** build_profile(facts, ret_fd, e): a bulk with protobuf, not compressed. 0 or -errno. */
+int build_profile(const struct build_facts *facts, int *ret_fd, struct err *e);
+
+#endif

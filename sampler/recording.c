@@ -1,0 +1,142 @@
+#include "sampler/recording.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "sampler/build.h"
+
+/* Where a goroutine's g and the stack pointer are, by perf register number (asm/perf_regs.h). */
+enum {
+#if defined(__aarch64__)
+    REG_SP = 31,
+    REG_G = 28,
+#else
+    REG_SP = 7,
+    REG_G = 22, /* R14, Go's ABIInternal */
+#endif
+};
+
+int recording_start(struct scene *scene, uint32_t slot, uint32_t id, const struct wire_cpu *want,
+                    struct recording **ret, struct err *e)
+{
+    bool labels = (want->flags & WIRE_CPU_LABELS) && scene->labels;
+    struct session_want s = {
+        .hz = want->hz,
+        .kernel = (want->flags & WIRE_CPU_KERNEL) != 0,
+        .wakeups = labels,
+    };
+    struct recording *r = calloc(1, sizeof(*r));
+    int rc;
+
+    if (!r)
+        return err_set(e, -ENOMEM, "no memory for a recording");
+    r->scene = scene;
+    r->id = id;
+    r->want = *want;
+    if (!labels)
+        r->want.flags &= ~(uint32_t)WIRE_CPU_LABELS;
+    stacks_init(&r->stacks);
+    if (labels)
+        labels_begin(scene->labels);
+    rc = session_open(scene->guard, slot, &s, &r->session, e);
+    if (rc) {
+        recording_free(r);
+        return rc;
+    }
+    r->began_real_ns = clock_real_ns();
+    r->began_ns = clock_mono_ns();
+    r->ends_ns = r->began_ns + want->duration_ms * CLOCK_NS_PER_MS;
+    *ret = r;
+    return 0;
+}
+
+/* Labels first: each moment makes them older. */
+static int each_sample(void *ctx, const struct session_sample *s)
+{
+    struct recording *r = ctx;
+    uint32_t set = INTERN_NONE;
+
+    if ((r->want.flags & WIRE_CPU_LABELS) && s->record->regs_valid)
+        labels_read(r->scene->labels, s->record->regs[REG_G], s->record->regs[REG_SP],
+                    s->record->time_ns, &r->stacks.sets, &set);
+    unwind_sample(r->scene->space, s->record, &r->stack, &r->unwound);
+    if (stacks_add(&r->stacks, set, r->stack.address, r->stack.depth, s->weight_ns) != 0) {
+        r->dropped++;
+        recording_finish(r, WIRE_ENDED_LIMIT);
+    }
+    return 0;
+}
+
+void recording_finish(struct recording *r, enum wire_ended ended)
+{
+    if (r->over)
+        return;
+    r->over = true;
+    r->ended = ended;
+    r->ends_ns = clock_mono_ns();
+}
+
+int recording_run(struct recording *r)
+{
+    unsigned events = 0;
+    int rc = session_run(r->session, each_sample, r, &events);
+
+    if (rc)
+        return rc;
+    if (events & SESSION_EVENT_EXEC)
+        recording_finish(r, WIRE_ENDED_EXEC);
+    else if (events & SESSION_EVENT_GONE)
+        recording_finish(r, WIRE_ENDED_EXIT);
+    else if (clock_wait_ms(r->ends_ns) == 0)
+        recording_finish(r, WIRE_ENDED_TIME);
+    return 0;
+}
+
+int recording_wait_ms(const struct recording *r)
+{
+    int session = session_wait_ms(r->session);
+    int end = clock_wait_ms(r->ends_ns);
+
+    return session < end ? session : end;
+}
+
+static void fill(const struct recording *r, const struct session_counts *c,
+                 struct wire_profile *ret)
+{
+    ret->ended = r->ended;
+    ret->samples = c->samples - r->dropped;
+    ret->lost = c->lost + r->dropped;
+    ret->duration_ns = r->ends_ns - r->began_ns;
+    ret->mode = r->scene->guard->target.mode;
+}
+
+void recording_profile(struct recording *r, struct wire_profile *ret, int *ret_fd)
+{
+    struct build_facts facts = {0};
+    struct session_counts counts;
+    struct err e = {0};
+
+    *ret_fd = -1;
+    memset(ret, 0, sizeof(*ret));
+    /* what arrives after an exec belongs to another program */
+    ret->result = session_stop(r->session, each_sample, r);
+    session_counts(r->session, &counts);
+    fill(r, &counts, ret);
+    if (ret->result == 0 || ret->result == -ESRCH) {
+        facts.recording = r;
+        facts.counts = &counts;
+        ret->result = build_profile(&facts, ret_fd, &e);
+    } else {
+        (void)err_set(&e, ret->result, "the perf session broke: %s", strerror(-ret->result));
+    }
+    (void)snprintf(ret->text, sizeof(ret->text), "%.*s", (int)sizeof(ret->text) - 1, e.text);
+}
+
+void recording_free(struct recording *r)
+{
+    if (!r)
+        return;
+    session_close(r->session);
+    stacks_release(&r->stacks);
+    free(r);
+}

@@ -1,0 +1,57 @@
+/*
+ * recording.h: one CPU profile from its question to its answer: a perf session, the stacks it
+ * saw, and at the end a pprof profile in sealed memory.
+ */
+#ifndef SAMPLER_RECORDING_H
+#define SAMPLER_RECORDING_H
+
+#include "base/err.h"
+#include "sampler/go/labels.h"
+#include "sampler/perf/session.h"
+#include "sampler/stacks.h"
+#include "sampler/symbols/space.h"
+#include "sampler/unwind/unwind.h"
+
+/* What all recordings of one target share; remade when the target changes or execs. */
+struct scene {
+    struct ask_guard *guard;
+    struct space *space;
+    struct labels *labels;            /* NULL: cannot be had */
+    char labels_note[ERR_TEXT_BYTES]; /* why not */
+};
+
+struct recording {
+    struct scene *scene;
+    uint32_t id; /* of the question */
+    struct wire_cpu want;
+    struct session *session;
+    struct stacks stacks;
+    struct unwind_counts unwound;
+    struct unwind_stack stack; /* of the sample at hand: too large for the C stack of a callback */
+    uint64_t began_real_ns, began_ns, ends_ns;
+    uint64_t dropped; /* samples that found no place */
+    bool over;
+    enum wire_ended ended;
+};
+
+/** recording_start(scene, slot, id, want, ret, e): -errno with the reason. */
+int recording_start(struct scene *scene, uint32_t slot, uint32_t id, const struct wire_cpu *want,
+                    struct recording **ret, struct err *e);
+
+/** recording_run(r): drain and look at the clock; r->over when it has ended. 0 or -errno (broken).
+ */
+int recording_run(struct recording *r);
+
+/** recording_wait_ms(r): until recording_run() wants to be called. */
+int recording_wait_ms(const struct recording *r);
+
+/** recording_finish(r, ended): end it now. */
+void recording_finish(struct recording *r, enum wire_ended ended);
+
+/** recording_profile(r, ret, ret_fd): symbolize, build, seal. Fills ret (result, counts, text). */
+void recording_profile(struct recording *r, struct wire_profile *ret, int *ret_fd);
+
+/** recording_free(r): closes the session; NULL-safe. */
+void recording_free(struct recording *r);
+
+#endif

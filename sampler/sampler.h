@@ -1,0 +1,36 @@
+/*
+ * sampler.h: the seeing program as one object: the guard to ask, the front to answer, the target
+ * as it is understood now, and the recordings that run.
+ */
+#ifndef SAMPLER_SAMPLER_H
+#define SAMPLER_SAMPLER_H
+
+#include "sampler/recording.h"
+#include "sampler/source.h"
+#include "wire/answer_sampler.h"
+
+struct sampler {
+    struct ask_guard guard;
+    struct link front;
+    struct source source;
+    struct scene scene;
+    uint32_t generation;                 /* of the target the scene is of, 0: no scene */
+    uint64_t anchor_start, anchor_inode; /* its executable's first mapping: an exec changes it */
+    struct recording *recordings[WIRE_PERF_SLOTS];
+    struct answer_sampler_question question; /* the one at hand */
+};
+
+/**
+ * scene_ready(s, e): the target's mappings as they are now, the Go half, the labels; kept between
+ * profiles of one target. -ESRCH: there is none (e: the guard's reason).
+ */
+int scene_ready(struct sampler *s, struct err *e);
+void scene_drop(struct sampler *s);
+
+/** serve_front(s): take one question. 0; -EAGAIN; -EPIPE; -EPROTO (s->front.why). */
+int serve_front(struct sampler *s);
+
+/** serve_recordings(s): drain all, answer those that are over. 0 or -errno: the guard is gone. */
+int serve_recordings(struct sampler *s);
+
+#endif
