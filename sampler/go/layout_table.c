@@ -2,10 +2,11 @@
  * layout_table.c: offsets of the Go runtime's fields, from each toolchain's DWARF.
  *
  * Made by tools/golayout/regen.sh: change that and run it again, never this file.
+ * Long packed tables, so clang-format has to leave them alone.
  */
 #include "sampler/go/layout.h"
 
-/* clang-format off: long tables, packed */
+/* clang-format off */
 const struct go_layout go_layout_table[] = {
     {
         .minor = 18, .first_patch = 0, .made_with = "go1.18.10", .g_size = 392, .g_stack_lo = 0,

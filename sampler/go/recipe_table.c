@@ -2,10 +2,11 @@
  * recipe_table.c: which functions of the Go runtime mention which of its variables.
  *
  * Made by tools/golayout/regen.sh: change that and run it again, never this file.
+ * Long packed tables, so clang-format has to leave them alone.
  */
 #include "sampler/go/recipe.h"
 
-/* clang-format off: long tables, packed */
+/* clang-format off */
 const struct go_recipe go_recipe_table[] = {
     /* 1.18 allgs */
     {18, "allgs", "runtime.forEachG", 0, 2},

@@ -29,8 +29,8 @@ func wrapped(out *bytes.Buffer, indent string, items []string) {
 
 func head(out *bytes.Buffer, what string, header string) {
 	fmt.Fprintf(out, "/*\n * %s\n *\n", what)
-	fmt.Fprintf(out, " * Made by tools/golayout/regen.sh: change that and run it again, never this file.\n */\n")
-	fmt.Fprintf(out, "#include \"sampler/go/%s\"\n\n/* clang-format off: long tables, packed */\n", header)
+	fmt.Fprintf(out, " * Made by tools/golayout/regen.sh: change that and run it again, never this file.\n * Long packed tables, so clang-format has to leave them alone.\n */\n")
+	fmt.Fprintf(out, "#include \"sampler/go/%s\"\n\n/* clang-format off */\n", header)
 }
 
 func sameOffsets(a, b []int64) bool {
