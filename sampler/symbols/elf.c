@@ -2,6 +2,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <limits.h>
 
 #include "sampler/symbols/dynamic.h"
 #include "sampler/symbols/note.h"
@@ -12,6 +13,7 @@ enum {
     ELF_PHDRS_MAX_BYTES = 64 * 1024,
     ELF_NOTES_MAX = 8, /* PT_NOTE segments looked at; two are usual */
     ELF_SECTION_NAME_BYTES = 64,
+    ELF_UNDERSCORES_BYTES = 16, /* as much of a name as is looked at to count them */
 };
 
 struct note {
@@ -396,24 +398,49 @@ static void load_symbols(struct elf *e)
         e->symbols = NULL;
 }
 
+static unsigned underscores(const char *name)
+{
+    return (unsigned)strspn(name, "_");
+}
+
+/* Of several names people want the one that they wrote: malloc, not __libc_malloc. */
+static int best_name(const struct elf *e, const struct symtab_hit *hit, char *out, size_t out_bytes)
+{
+    char start[ELF_UNDERSCORES_BYTES];
+    unsigned fewest = UINT_MAX;
+    uint32_t best = 0;
+
+    for (uint32_t i = 0; i < hit->names; i++) {
+        if (file_string(e->file, hit->name[i], hit->names_end, start, sizeof start) <= 0)
+            continue;
+        if (underscores(start) < fewest) {
+            fewest = underscores(start);
+            best = i;
+        }
+    }
+    if (fewest == UINT_MAX)
+        return -ENOENT;
+    return file_string(e->file, hit->name[best], hit->names_end, out, out_bytes);
+}
+
 int elf_symbol(struct elf *e, uint64_t vaddr, char *out, size_t out_bytes, uint64_t *ret_offset)
 {
-    uint64_t start, name, limit;
+    struct symtab_hit hit;
     char *version;
     int rc;
 
     load_symbols(e);
     if (!e->symbols || out_bytes < 2)
         return -ENOENT;
-    rc = symtab_find(e->symbols, vaddr, &start, &name, &limit);
+    rc = symtab_find(e->symbols, vaddr, &hit);
+    if (rc == 0)
+        rc = best_name(e, &hit, out, out_bytes);
     if (rc < 0)
-        return rc;
-    if (file_string(e->file, name, limit, out, out_bytes) <= 0)
         return -ENOENT;
     /* Older linkers keep "memcpy@@GLIBC_2.14" in .symtab: the version is no part of the name. */
     version = strchr(out + 1, '@');
     if (version)
         *version = '\0';
-    *ret_offset = vaddr - start;
+    *ret_offset = vaddr - hit.start;
     return 0;
 }

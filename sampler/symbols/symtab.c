@@ -10,11 +10,13 @@ enum {
     SYMTAB_SIZE_MAX = (1 << 29) - 1, /* bytes; no compiler writes a function of 512 MiB */
 };
 
+enum rank { RANK_GLOBAL, RANK_WEAK, RANK_LOCAL };
+
 /* Sorted by address; at one address the range that looks are to find first stands last. */
 struct symbol {
     uint64_t vaddr;
     uint32_t size : 29;
-    uint32_t rank : 2;   /* 0 global, 1 weak, 2 local */
+    uint32_t rank : 2;   /* enum rank */
     uint32_t nested : 1; /* an earlier symbol reaches over this one's start */
     uint32_t name;       /* offset in the string table */
 };
@@ -30,11 +32,11 @@ static uint32_t rank_of(const Elf64_Sym *s)
     switch (ELF64_ST_BIND(s->st_info)) {
     case STB_GLOBAL:
     case STB_GNU_UNIQUE:
-        return 0;
+        return RANK_GLOBAL;
     case STB_WEAK:
-        return 1;
+        return RANK_WEAK;
     default:
-        return 2;
+        return RANK_LOCAL;
     }
 }
 
@@ -186,8 +188,23 @@ static size_t upto(const struct symtab *t, uint64_t vaddr)
     return lo;
 }
 
-int symtab_find(const struct symtab *t, uint64_t vaddr, uint64_t *ret_start, uint64_t *ret_name,
-                uint64_t *ret_name_limit)
+/* The names of symbol i, which is the best of its range: those before it are its aliases. */
+static void take_names(const struct symtab *t, size_t i, struct symtab_hit *ret)
+{
+    const struct symbol *best = &t->symbols[i];
+
+    *ret = (struct symtab_hit){.start = best->vaddr, .names_end = t->strings_end};
+    for (const struct symbol *s = best; ret->names < SYMTAB_NAMES_MAX; s--) {
+        if (s->vaddr != best->vaddr || s->size != best->size ||
+            (s->rank == RANK_LOCAL) != (best->rank == RANK_LOCAL))
+            return;
+        ret->name[ret->names++] = t->strings + s->name;
+        if (s == t->symbols)
+            return;
+    }
+}
+
+int symtab_find(const struct symtab *t, uint64_t vaddr, struct symtab_hit *ret)
 {
     size_t i = upto(t, vaddr);
 
@@ -199,9 +216,7 @@ int symtab_find(const struct symtab *t, uint64_t vaddr, uint64_t *ret_start, uin
         const struct symbol *s = &t->symbols[--i];
 
         if (vaddr < end_of(s)) {
-            *ret_start = s->vaddr;
-            *ret_name = t->strings + s->name;
-            *ret_name_limit = t->strings_end;
+            take_names(t, i, ret);
             return 0;
         }
         if (!s->nested)

@@ -11,6 +11,7 @@
 enum {
     /* Look-back over functions that end before the address wanted; more is a hostile table. */
     SYMTAB_NESTED_MAX = 1024,
+    SYMTAB_NAMES_MAX = 8, /* of one function; libc has up to 5 */
 };
 
 /* A symbol table in a file. */
@@ -32,13 +33,19 @@ void symtab_free(struct symtab *t);
 /** symtab_count(t): functions in it. */
 size_t symtab_count(const struct symtab *t);
 
+/* The function found, and where its names stand: it may have several (write, __write). */
+struct symtab_hit {
+    uint64_t start;
+    uint64_t names_end; /* each name ends before this file offset */
+    uint32_t names;
+    uint64_t name[SYMTAB_NAMES_MAX]; /* file offsets, best first: global, then weak; or all local */
+};
+
 /**
- * symtab_find(t, vaddr, ret_start, ret_name): the innermost function that covers ${vaddr}; of equal
- * ranges the global before the weak before the local one. A function without a size covers its
- * first address alone, and gives way to one with a size. *ret_name is the offset of the name in
- * the file. 0 or -ENOENT.
+ * symtab_find(t, vaddr, ret): the innermost function that covers ${vaddr}. Local names only where
+ * there is no other. A function without a size covers its first address alone, and gives way to
+ * one with a size. 0 or -ENOENT.
  */
-int symtab_find(const struct symtab *t, uint64_t vaddr, uint64_t *ret_start, uint64_t *ret_name,
-                uint64_t *ret_name_limit);
+int symtab_find(const struct symtab *t, uint64_t vaddr, struct symtab_hit *ret);
 
 #endif
