@@ -245,16 +245,10 @@ static void sampler_new(struct peers *p, int fd)
 
 /* --- the guard --- */
 
+/* The guard's note says how the sampler ended ("the sampler died (SIGSEGV) and is being …"). */
 static void tell_death(struct peers *p, const struct wire_status *s)
 {
-    char why[PEERS_WHY_BYTES];
-
-    if (s->sampler_signal)
-        (void)snprintf(why, sizeof(why), "the sampler died (signal %u%s%s); it is being restarted",
-                       s->sampler_signal, s->note[0] ? ": " : "", s->note);
-    else
-        (void)snprintf(why, sizeof(why), "%s%s%s", p->fallback, s->note[0] ? ": " : "", s->note);
-    bury(p, why);
+    bury(p, s->note[0] ? s->note : p->fallback);
 }
 
 static void on_guard(uv_poll_t *h, int status, int events)

@@ -20,7 +20,6 @@ enum {
     PEERS_SMALL_TIMEOUT_MS = 15000, /* about, symbol, argv: the sampler may be symbolizing */
     PEERS_CPU_GRACE_MS = 30000,     /* beyond the profile's own time: symbols of a large program */
     PEERS_OBITUARY_MS = 500,        /* how long the guard's word on a dead sampler is waited for */
-    PEERS_WHY_BYTES = 512,
 };
 
 struct peers; /* opaque */

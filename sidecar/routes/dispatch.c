@@ -96,7 +96,8 @@ static bool may(struct visit *v)
 
     auth_judge(v->state->auth, &credentials, &v->who);
     if (v->who.known) {
-        server_authenticated(r);
+        if (v->who.method != AUTH_NONE) /* the anonymous have shown nothing */
+            server_authenticated(r);
         return true;
     }
     metrics_auth(&v->state->metrics, v->who.method, METRICS_UNKNOWN);

@@ -1,0 +1,345 @@
+#include "sidecar/app.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/magic.h"
+#include "sidecar/banner.h"
+#include "sidecar/reload.h"
+#include "sidecar/routes/dispatch.h"
+#include "sidecar/routes/table.h"
+
+enum {
+    APP_MAGIC = 0x41505021,
+    DRAIN_LOOK_MS = 50,
+    ADDRESS_BYTES = 160,
+};
+
+enum app_timer { TIMER_POLL, TIMER_READY, TIMER_DRAIN, TIMERS };
+enum app_signal { SIGNAL_HUP, SIGNAL_TERM, SIGNALS };
+
+/* Handles live apart from the app: libuv closes them after it is gone. */
+struct app_handles {
+    uv_timer_t timer[TIMERS];
+    uv_signal_t signal[SIGNALS];
+    unsigned open;
+};
+
+struct app {
+    unsigned magic;
+    uv_loop_t *loop;
+    struct app_handles *handles;
+    struct state st;
+    struct reload reload;
+    char health[STATE_ADDRESSES_BYTES];
+    bool begun; /* confined and listening: app_begin() is through */
+    bool ready_said;
+    bool about_open; /* a question about the target is on its way */
+    uint64_t drain_ends_ns;
+    int exit_code;
+};
+
+const struct config *app_config(const struct app *a)
+{
+    return a->st.config;
+}
+
+static void stop(struct app *a, int exit_code)
+{
+    a->exit_code = exit_code;
+    uv_stop(a->loop);
+}
+
+/* --- the `ready` line --- */
+
+static void say_ready(struct app *a)
+{
+    const struct wire_target *t = &a->st.status.target;
+    const char *health = a->health[0] ? "health" : NULL;
+
+    if (a->ready_said)
+        return;
+    a->ready_said = true;
+    (void)uv_timer_stop(&a->handles->timer[TIMER_READY]);
+    banner_print(a->st.config, a->st.admin, reload_token(&a->reload));
+    if (t->state == WIRE_TARGET_UP)
+        log_info("ready", LOG_STR("admin", a->st.admin), LOG_STR(health, a->health),
+                 LOG_STR("target", t->name), LOG_U64("target_pid", t->pid),
+                 LOG_STR("mode", metrics_mode_name(t->mode)),
+                 LOG_STR(t->reason[0] ? "reason" : NULL, t->reason));
+    else
+        log_info("ready", LOG_STR("admin", a->st.admin), LOG_STR(health, a->health),
+                 LOG_STR("target", ""), LOG_STR("mode", "none"), LOG_STR("reason", t->reason));
+}
+
+static void on_ready_time(uv_timer_t *t)
+{
+    say_ready(t->data);
+}
+
+/* --- news of the other programs --- */
+
+static void ask_about(struct app *a);
+
+static void about_came(void *data, const struct peers_answer *answer)
+{
+    struct app *a = data;
+
+    MAGIC_CHECK(a, APP_MAGIC);
+    a->about_open = false;
+    if (answer->fate == PEERS_ANSWERED && answer->answer->body.about.result == 0)
+        a->st.about = answer->answer->body.about;
+}
+
+/* Learn what the target is, unless it is known; the poll asks again while it is not. */
+static void ask_about(struct app *a)
+{
+    const struct wire_target *t = &a->st.status.target;
+    uint32_t ticket;
+
+    if (a->about_open || t->state != WIRE_TARGET_UP || !a->st.sampler_up)
+        return;
+    if (a->st.about.generation == t->generation && a->st.about.language[0])
+        return;
+    a->about_open = peers_about(a->st.peers, about_came, a, &ticket) == 0;
+}
+
+static void on_status(void *ctx, const struct wire_status *s)
+{
+    struct app *a = ctx;
+
+    MAGIC_CHECK(a, APP_MAGIC);
+    if (s->target.generation != a->st.about.generation)
+        memset(&a->st.about, 0, sizeof(a->st.about));
+    a->st.status = *s;
+    a->st.heard = true;
+    if (s->target.state == WIRE_TARGET_UP && a->begun)
+        say_ready(a);
+    ask_about(a);
+}
+
+static void on_sampler(void *ctx, bool up)
+{
+    struct app *a = ctx;
+
+    MAGIC_CHECK(a, APP_MAGIC);
+    a->st.sampler_up = up;
+    ask_about(a);
+}
+
+static void on_guard_gone(void *ctx, const char *why)
+{
+    struct app *a = ctx;
+
+    MAGIC_CHECK(a, APP_MAGIC);
+    if (why[0])
+        log_error("the guard broke the rules: ending", LOG_STR("why", why));
+    else if (!a->st.draining)
+        log_error("the guard is gone: ending");
+    stop(a, a->st.draining && !why[0] ? 0 : 1);
+}
+
+/* --- reload and drain --- */
+
+static void on_hup(uv_signal_t *h, int signum)
+{
+    struct app *a = h->data;
+
+    (void)signum;
+    log_info("reload asked for by SIGHUP");
+    reload_now(&a->reload, &a->st);
+}
+
+static void on_poll(uv_timer_t *t)
+{
+    struct app *a = t->data;
+
+    MAGIC_CHECK(a, APP_MAGIC);
+    reload_if_changed(&a->reload, &a->st);
+    ask_about(a);
+}
+
+static void on_drain(uv_timer_t *t)
+{
+    struct app *a = t->data;
+    struct server_counts counts;
+
+    server_counts(a->st.server, &counts);
+    if (counts.connections == 0 || clock_mono_ns() >= a->drain_ends_ns)
+        stop(a, 0);
+}
+
+/* The first SIGTERM lets answers finish, a second one does not wait. */
+static void on_term(uv_signal_t *h, int signum)
+{
+    struct app *a = h->data;
+
+    (void)signum;
+    MAGIC_CHECK(a, APP_MAGIC);
+    if (a->st.draining) {
+        stop(a, 0);
+        return;
+    }
+    a->st.draining = true;
+    a->drain_ends_ns = clock_mono_ns() + APP_DRAIN_MS * CLOCK_NS_PER_MS;
+    log_info("draining", LOG_U64("profiles_running", session_count(&a->st.session)));
+    server_drain(a->st.server);
+    peers_finish(a->st.peers); /* each running profile is served with what it has */
+    (void)uv_timer_start(&a->handles->timer[TIMER_DRAIN], on_drain, 0, DRAIN_LOOK_MS);
+}
+
+/* --- life --- */
+
+static void on_handle_closed(uv_handle_t *h)
+{
+    struct app_handles *handles = h->data;
+
+    if (--handles->open == 0)
+        free(handles);
+}
+
+static int open_handles(struct app *a)
+{
+    struct app_handles *h = calloc(1, sizeof(*h));
+    int r = 0;
+
+    if (!h)
+        return -ENOMEM;
+    for (size_t i = 0; i < TIMERS; i++) {
+        (void)uv_timer_init(a->loop, &h->timer[i]); /* always 0 */
+        h->timer[i].data = a;
+        h->open++;
+    }
+    for (size_t i = 0; i < SIGNALS; i++) {
+        int s = uv_signal_init(a->loop, &h->signal[i]);
+
+        r = r ? r : s;
+        h->signal[i].data = a;
+        h->open += s == 0;
+    }
+    a->handles = h;
+    return r;
+}
+
+static void close_handles(struct app *a)
+{
+    struct app_handles *h = a->handles;
+
+    if (!h)
+        return;
+    a->handles = NULL;
+    for (size_t i = 0; i < TIMERS; i++) {
+        h->timer[i].data = h;
+        uv_close((uv_handle_t *)&h->timer[i], on_handle_closed);
+    }
+    for (size_t i = 0; i < SIGNALS; i++) {
+        if (h->signal[i].type != UV_SIGNAL)
+            continue; /* its init failed */
+        h->signal[i].data = h;
+        uv_close((uv_handle_t *)&h->signal[i], on_handle_closed);
+    }
+}
+
+/* Bind all of one kind; their real addresses go into ${text}, separated by commas. */
+static int listen_all(struct app *a, const struct config_address *addresses, size_t n, bool tls,
+                      int listener, char text[static STATE_ADDRESSES_BYTES], struct err *e)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        char one[ADDRESS_BYTES];
+        int r = server_listen(a->st.server, &addresses[i], tls, listener, one, e);
+
+        if (r)
+            return r;
+        r = snprintf(text + used, STATE_ADDRESSES_BYTES - used, "%s%s", i ? "," : "", one);
+        if (r > 0 && used + (size_t)r < STATE_ADDRESSES_BYTES)
+            used += (size_t)r;
+    }
+    return 0;
+}
+
+static int listen_everywhere(struct app *a, struct err *e)
+{
+    const struct config *c = a->st.config;
+    int r = server_new(a->loop, c, dispatch_request, dispatch_done, &a->st, &a->st.server, e);
+
+    if (r == 0)
+        r = listen_all(a, c->admin.listen, c->admin.listens, !c->admin.tls_off,
+                       STATE_LISTENER_ADMIN, a->st.admin, e);
+    if (r == 0)
+        r = listen_all(a, c->health.listen, c->health.listens, false, STATE_LISTENER_HEALTH,
+                       a->health, e);
+    return r;
+}
+
+int app_new(uv_loop_t *loop, int guard_fd, int argc, char **argv, struct app **ret, struct err *e)
+{
+    struct app *a = calloc(1, sizeof(*a));
+    struct peers_hooks hooks = {a, on_status, on_sampler, on_guard_gone};
+    int r;
+
+    if (!a) {
+        (void)close(guard_fd);
+        return err_set(e, -ENOMEM, "out of memory");
+    }
+    a->magic = APP_MAGIC;
+    a->loop = loop;
+    a->st.began_real_ns = clock_real_ns();
+    a->st.routes = table_rows(&a->st.routes_count);
+    r = open_handles(a);
+    if (r == 0)
+        r = peers_new(loop, guard_fd, &hooks, &a->st.peers);
+    else
+        (void)close(guard_fd);
+    if (r)
+        (void)err_set(e, r, "cannot set up the event loop: %s", uv_strerror(r));
+    if (r == 0)
+        r = reload_first(&a->reload, &a->st, argc, argv, e);
+    if (r == 0)
+        r = listen_everywhere(a, e);
+    if (r) {
+        (void)app_end(a);
+        return r;
+    }
+    *ret = a;
+    return 0;
+}
+
+int app_begin(struct app *a, struct err *e)
+{
+    struct app_handles *h = a->handles;
+    int r = uv_signal_start(&h->signal[SIGNAL_HUP], on_hup, SIGHUP);
+
+    if (r == 0)
+        r = uv_signal_start(&h->signal[SIGNAL_TERM], on_term, SIGTERM);
+    if (r == 0)
+        r = uv_timer_start(&h->timer[TIMER_POLL], on_poll, APP_POLL_MS, APP_POLL_MS);
+    if (r == 0)
+        r = uv_timer_start(&h->timer[TIMER_READY], on_ready_time, APP_READY_MS, 0);
+    if (r == 0)
+        r = peers_say_ready(a->st.peers);
+    if (r)
+        return err_set(e, r, "cannot begin: %s", uv_strerror(r));
+    a->begun = true;
+    return 0;
+}
+
+int app_end(struct app *a)
+{
+    int exit_code;
+
+    if (!a)
+        return 0;
+    exit_code = a->exit_code;
+    if (a->st.server)
+        server_free(a->st.server); /* first: what it drops asks the peers to cancel */
+    peers_free(a->st.peers);
+    close_handles(a);
+    reload_release(&a->reload, &a->st);
+    a->magic = 0;
+    free(a);
+    return exit_code;
+}

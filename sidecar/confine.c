@@ -1,0 +1,62 @@
+#include "sidecar/confine.h"
+
+#include <errno.h>
+
+#include "base/sandbox.h"
+
+enum {
+    SPARE_FDS = 128, /* listeners, links, the loop's own, bulks on their way, files re-read */
+};
+
+struct folders {
+    char *path[SANDBOX_PATHS_MAX];
+    size_t count;
+};
+
+/* The folder of ${file}; a file in the root or beside us without a slash is taken as it is. */
+static void add_folder(struct folders *f, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    size_t bytes = slash && slash > file ? (size_t)(slash - file) : strlen(file);
+    char *path;
+
+    if (bytes == 0 || f->count == SANDBOX_PATHS_MAX)
+        return;
+    path = strndup(file, bytes);
+    for (size_t i = 0; path && i < f->count; i++) {
+        if (strcmp(f->path[i], path) == 0) {
+            free(path);
+            return;
+        }
+    }
+    if (path)
+        f->path[f->count++] = path;
+}
+
+int confine_enter(const struct config *c, struct err *e)
+{
+    struct sandbox_want want = {
+        .role = SANDBOX_SIDECAR,
+        .nofile = c->limits.connections + SPARE_FDS,
+    };
+    struct sandbox_state state;
+    struct folders f = {.count = 0};
+    int r;
+
+    add_folder(&f, c->path[0] ? c->path : CONFIG_DEFAULT_FILE);
+    add_folder(&f, c->admin.certificate);
+    add_folder(&f, c->admin.key);
+    for (size_t i = 0; i < c->auth.tokens_count; i++) {
+        if (!c->auth.tokens[i].has_hash)
+            add_folder(&f, c->auth.tokens[i].file);
+    }
+    for (size_t i = 0; i < f.count; i++)
+        want.read_paths[i] = f.path[i];
+    want.read_paths_count = f.count;
+    r = sandbox_enter(&want, &state, e);
+    if (r == 0)
+        sandbox_log(&state);
+    for (size_t i = 0; i < f.count; i++)
+        free(f.path[i]);
+    return r;
+}

@@ -1,0 +1,160 @@
+#include "sidecar/reload.h"
+
+#include <errno.h>
+
+static struct session_rules rules_of(const struct config *c)
+{
+    return (struct session_rules){
+        .min_interval_ms = c->limits.min_interval_ms,
+        .concurrent = c->limits.concurrent,
+        .share = c->limits.share,
+    };
+}
+
+/* Nobody could call: neither a token nor a right without one. */
+static bool locked(const struct config *c)
+{
+    return c->auth.tokens_count == 0 && c->auth.anonymous == 0;
+}
+
+static int read_config(const struct reload *r, struct config **ret, struct err *e)
+{
+    struct config *c = calloc(1, sizeof(*c));
+    int x = c ? config_from_args(c, r->argc, r->argv, e)
+              : err_set(e, -ENOMEM, "out of memory for the configuration");
+
+    if (x) {
+        free(c);
+        return x;
+    }
+    *ret = c;
+    return 0;
+}
+
+int reload_first(struct reload *r, struct state *st, int argc, char **argv, struct err *e)
+{
+    struct session_rules rules;
+    int x;
+
+    r->argc = argc;
+    r->argv = argv;
+    x = read_config(r, &st->config, e);
+    if (x)
+        return x;
+    log_setup("sidecar", st->config->log.level, st->config->log.format);
+    if (locked(st->config)) {
+        x = auth_token_make(r->token, sizeof(r->token));
+        if (x)
+            return err_set(e, x, "cannot make a token: no random numbers");
+    }
+    x = auth_new(st->config, r->token[0] ? r->token : NULL, &st->auth, e);
+    if (x)
+        return x;
+    rules = rules_of(st->config);
+    session_init(&st->session, &rules);
+    st->reload_ok = true;
+    (void)watch_look(&r->watch, st->config);
+    return 0;
+}
+
+static bool same_addresses(const struct config_address *a, size_t na,
+                           const struct config_address *b, size_t nb)
+{
+    if (na != nb)
+        return false;
+    for (size_t i = 0; i < na; i++) {
+        if (a[i].is_unix != b[i].is_unix || a[i].port != b[i].port ||
+            strcmp(a[i].host, b[i].host) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* What cannot change while we run keeps its old value, and somebody should know. */
+static void keep_fixed(const struct config *old, struct config *new)
+{
+    if (old->select != new->select || old->select_number != new->select_number ||
+        strcmp(old->select_text, new->select_text) != 0)
+        log_warn("the target has changed in the configuration: this needs a restart");
+    if (!same_addresses(old->admin.listen, old->admin.listens, new->admin.listen,
+                        new->admin.listens) ||
+        !same_addresses(old->health.listen, old->health.listens, new->health.listen,
+                        new->health.listens) ||
+        old->admin.tls_off != new->admin.tls_off)
+        log_warn("listening addresses have changed in the configuration: this needs a restart");
+    new->select = old->select;
+    new->select_number = old->select_number;
+    memcpy(new->select_text, old->select_text, sizeof(new->select_text));
+    new->admin.tls_off = old->admin.tls_off;
+    memcpy(new->admin.listen, old->admin.listen, sizeof(new->admin.listen));
+    new->admin.listens = old->admin.listens;
+    memcpy(new->health.listen, old->health.listen, sizeof(new->health.listen));
+    new->health.listens = old->health.listens;
+}
+
+static int swap(struct reload *r, struct state *st, struct err *e)
+{
+    struct session_rules rules;
+    struct config *config = NULL;
+    struct auth *auth = NULL;
+    int x = read_config(r, &config, e);
+
+    if (x)
+        return x;
+    keep_fixed(st->config, config);
+    /* a token made at start goes on as long as the configuration names none of its own */
+    x = auth_new(config, locked(config) && r->token[0] ? r->token : NULL, &auth, e);
+    if (x == 0)
+        x = server_reload(st->server, config, e); /* last: it cannot be taken back */
+    if (x) {
+        auth_free(auth);
+        free(config);
+        return x;
+    }
+    auth_free(st->auth);
+    free(st->config);
+    st->auth = auth;
+    st->config = config;
+    rules = rules_of(config);
+    session_set_rules(&st->session, &rules);
+    log_setup("sidecar", config->log.level, config->log.format);
+    return 0;
+}
+
+void reload_now(struct reload *r, struct state *st)
+{
+    struct err e = {0};
+    int x;
+
+    /* first: what changes while we read is seen by the next look */
+    (void)watch_look(&r->watch, st->config);
+    x = swap(r, st, &e);
+    st->reload_ok = x == 0;
+    if (x) {
+        log_error("the new configuration is refused, the old one stays", LOG_STR("reason", e.text));
+        return;
+    }
+    log_info("configuration reloaded", LOG_STR("file", st->config->path));
+    /* it may name other files: how these look now is what was read */
+    (void)watch_look(&r->watch, st->config);
+}
+
+void reload_if_changed(struct reload *r, struct state *st)
+{
+    if (watch_look(&r->watch, st->config))
+        reload_now(r, st);
+}
+
+const char *reload_token(const struct reload *r)
+{
+    return r->token;
+}
+
+void reload_release(struct reload *r, struct state *st)
+{
+    memset(r->token, 0, sizeof(r->token));
+    auth_free(st->auth);
+    free(st->config);
+    st->auth = NULL;
+    st->config = NULL;
+}

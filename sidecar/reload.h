@@ -1,0 +1,38 @@
+/*
+ * reload.h: the configuration over time. Read whole, checked whole, then put in place of the old;
+ * a bad one is refused, logged and counted, and the old one stays. The target and the listening
+ * addresses need a restart, which is said.
+ */
+#ifndef SIDECAR_RELOAD_H
+#define SIDECAR_RELOAD_H
+
+#include "sidecar/state.h"
+#include "sidecar/watch.h"
+
+enum {
+    RELOAD_TOKEN_BYTES = 96,
+};
+
+struct reload {
+    int argc;
+    char **argv; /* config_from_args()'s, the caller's */
+    struct watch watch;
+    char token[RELOAD_TOKEN_BYTES]; /* made for this start when the configuration has none */
+};
+
+/** reload_first(r, st, argc, argv, e): fill st->config, st->auth, the session's rules, the log. */
+int reload_first(struct reload *r, struct state *st, int argc, char **argv, struct err *e);
+
+/** reload_now(r, st): read again; st->reload_ok tells how it went. */
+void reload_now(struct reload *r, struct state *st);
+
+/** reload_if_changed(r, st): the same when a file looks different from last time. */
+void reload_if_changed(struct reload *r, struct state *st);
+
+/** reload_token(r): the token of this start, "" when the configuration names its own. */
+const char *reload_token(const struct reload *r);
+
+/** reload_release(r, st): frees st->config and st->auth. */
+void reload_release(struct reload *r, struct state *st);
+
+#endif
