@@ -19,7 +19,7 @@ src      = $(sort $(shell find $(wildcard $(1)) -name '*.c' 2>/dev/null))
 # The halves of a pair never meet in one program. The sampler and the guard have no gzip, no text
 # forms and no configuration; the front's half of the sampler's link is the sidecar's and the CLI's.
 SHARED_SRC  := $(call src,base) wire/codec.c wire/link.c
-PPROF_SRC   := profile/profile.c profile/encode.c profile/decode.c profile/merge.c profile/validate.c
+PPROF_SRC   := $(patsubst %,profile/%.c,profile view encode decode field ids merge validate)
 GUARD_SRC   := $(SHARED_SRC) wire/plan.c wire/answer_guard.c wire/front_tells.c $(call src,guard)
 SAMPLER_SRC := $(SHARED_SRC) wire/ask_guard.c wire/answer_sampler.c $(PPROF_SRC) $(call src,sampler)
 SIDECAR_SRC := $(SHARED_SRC) wire/plan.c wire/ask_sampler.c wire/front_hears.c $(call src,profile config auth sidecar)
@@ -110,7 +110,8 @@ clean:  ## remove build/
 
 ##@ Use
 .PHONY: run
-run: deps  ## build, start the demo target (or take PID= PROCESS= PORT=), serve until Ctrl-C
+run:  ## build, start the demo target (or take PID= PROCESS= PORT=), serve until Ctrl-C
+	@tools/deps.sh $(if $(PID)$(PROCESS)$(PORT),,demo)
 	@$(MAKE) --no-print-directory all
 	@tools/run.sh $(if $(PID),--pid '$(PID)') $(if $(PROCESS),--process '$(PROCESS)') $(if $(PORT),--port '$(PORT)')
 
@@ -161,7 +162,7 @@ build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz/fuzz_%.o build/fuzz/libpillion-all.
 	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(SIDECAR_LIBS)
 fuzz-build: $(FUZZ_BIN)
 fuzz: fuzz-build  ## every fuzz target for SECONDS (default 60) each; ONE=fuzz_elf for one
-	@tests/fuzz/run.sh $(or $(SECONDS_EACH),$(filter-out 0,$(SECONDS)),60) $(if $(ONE),build/fuzz/$(ONE),$(FUZZ_BIN))
+	@tests/fuzz/run.sh $(or $(SECONDS),60) $(if $(ONE),build/fuzz/$(ONE),$(FUZZ_BIN))
 imports = nm -u $(2) 2>/dev/null | awk 'NF==2{sub(/@.*/,"",$$2);print $$2}' | grep -xE '$(subst $() ,|,$(strip $(1)))'
 borders:  ## what each program links and includes is what design.md allows
 	@$(MAKE) --no-print-directory MODE=release all >/dev/null

@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh [test]: install what the build needs (with "test": what the tests and lint need too).
+# deps.sh [demo|test]: install what the build needs (demo: and the demo target; test: and tests, lint).
 #
 # Idempotent: when nothing is missing, no package tool is called. Debian 13 and newer have all of it;
 # Debian 12 takes llhttp 9 and mbedTLS 3.6 from trixie, exactly those six packages by pinning, and
@@ -18,7 +18,10 @@ have() { # a package, or "package|command": the command is as good as the packag
 }
 
 want=$BUILD
-[ "${1:-}" = test ] && want="$BUILD $TEST"
+case "${1:-}" in
+test) want="$BUILD $TEST" ;;
+demo) want="$BUILD golang-go|go" ;; # the demo target is a Go program
+esac
 missing=""
 for p in $want; do
     have "$p" || missing="$missing ${p%%|*}"
@@ -46,6 +49,7 @@ put() { # standard input becomes $1 if it differs
 . /etc/os-release
 if [ "${VERSION_CODENAME:-}" = bookworm ]; then
     # the mirror that this machine already uses; MIRROR= overrides
+    # shellcheck disable=SC2016 # apt expands these, not the shell
     # the URI may not be /debian-security, whose suites are named otherwise
     : "${MIRROR:=$(apt-get indextargets --no-release-info --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | awk '$1 == "bookworm" { print $2; exit }')}"
     [ -n "$MIRROR" ] || { echo "deps.sh: no apt source for bookworm found; set MIRROR=" >&2; exit 1; }
