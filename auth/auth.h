@@ -2,9 +2,9 @@
  * auth.h: who is calling, and what may they do? One verdict from the credentials of one request.
  *
  * Tokens are kept as SHA-256; a presented one is compared with every entry in constant time,
- * without early exit. Token files (one token a line, # comments) are re-read by auth_reload(): a
- * bad new file is refused and the old content stays. Default deny. No secret is kept, logged or
- * put into an error.
+ * without early exit. Token files (one token a line, # comments, blank lines) are read by
+ * auth_new(); to re-read them, make a new one and keep the old one if that fails. Default deny. No
+ * secret is kept, logged or put into an error.
  */
 #ifndef AUTH_AUTH_H
 #define AUTH_AUTH_H
@@ -15,6 +15,8 @@ enum {
     AUTH_TOKEN_MAX_BYTES = 4096,
     AUTH_FILE_MAX_BYTES = 64 * 1024,
     AUTH_FILE_TOKENS_MAX = 64,
+    AUTH_FILE_TOKEN_MIN_BYTES = 16, /* a shorter one can be guessed */
+    AUTH_TOKEN_TEXT_BYTES = 49,     /* what auth_token_make() writes, with its NUL */
 };
 
 struct auth; /* opaque: the table of identities */
@@ -30,22 +32,31 @@ struct auth_request {
 };
 
 struct auth_verdict {
-    bool known;   /* the credentials are somebody's (or none were given and anonymous has scopes) */
+    bool known; /* the credentials are somebody's (or none were given and anonymous has scopes) */
     char name[CONFIG_NAME_BYTES]; /* "anonymous", a token's name; "" when not known */
     enum auth_method method;
     uint32_t scopes;
     const char *why; /* constant text for the 401 when not known */
 };
 
-/** auth_new(c, generated, e): from the configuration; reads the token files. ${generated} (may be
- * NULL) is a token made at start that gets all scopes under the name "start". */
+/**
+ * auth_new(c, generated, ret, e): from the configuration; reads the token files. ${generated} (may
+ * be NULL) is a token made at start that gets all scopes under the name "start". 0, -EINVAL with
+ * "file:line: reason" for a bad token file, or another -errno.
+ */
 int auth_new(const struct config *c, const char *generated, struct auth **ret, struct err *e);
-void auth_free(struct auth *a);
+void auth_free(struct auth *a); /* NULL-safe */
 
-/** auth_judge(a, request, ret): never fails; two credentials at once are refused. */
+/**
+ * auth_judge(a, request, ret): never fails. Two credentials at once are refused, and credentials
+ * that are wrong are not known even where anonymous callers would be let in.
+ */
 void auth_judge(const struct auth *a, const struct auth_request *request, struct auth_verdict *ret);
 
-/** auth_token_make(out, out_bytes): a new random token, 256 bit, URL-safe ("plln_…"). */
+/**
+ * auth_token_make(out, out_bytes): a new random token, 256 bit, URL-safe ("plln_…"), of
+ * AUTH_TOKEN_TEXT_BYTES with its NUL. 0, -ENOSPC, or -errno of getrandom(2).
+ */
 int auth_token_make(char *out, size_t out_bytes);
 
 /** auth_sha256_hex(data, bytes, out): 64 hex digits and a NUL. */

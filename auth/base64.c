@@ -1,0 +1,45 @@
+#include "auth/base64.h"
+
+#include <errno.h>
+
+static int digit(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+int auth_base64_decode(const char *in, size_t bytes, unsigned char *out, size_t out_bytes,
+                       size_t *ret_bytes)
+{
+    unsigned bits = 0, have = 0;
+    size_t used = 0, padding = 0;
+
+    if (bytes == 0 || bytes % 4 != 0)
+        return -EINVAL;
+    while (padding < 2 && in[bytes - 1 - padding] == '=')
+        padding++;
+    if (bytes / 4 * 3 - padding > out_bytes)
+        return -ENOSPC;
+    for (size_t i = 0; i < bytes - padding; i++) {
+        int d = digit(in[i]);
+
+        if (d < 0)
+            return -EINVAL;
+        bits = (bits << 6 | (unsigned)d) & 0xffff;
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            out[used++] = (unsigned char)(bits >> have & 0xff);
+        }
+    }
+    /* two texts for the same bytes would be two spellings of one credential */
+    if (bits & ((1u << have) - 1))
+        return -EINVAL;
+    *ret_bytes = used;
+    return 0;
+}

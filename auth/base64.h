@@ -1,0 +1,17 @@
+/*
+ * base64.h: strict decoding of base64 (RFC 4648, 4), for the Basic scheme.
+ */
+#ifndef AUTH_BASE64_H
+#define AUTH_BASE64_H
+
+#include <stddef.h>
+
+/**
+ * auth_base64_decode(in, bytes, out, out_bytes, ret_bytes): only the canonical form is taken: whole
+ * groups of four, right padding, unused bits zero, no white space. 0, -EINVAL, -ENOSPC. ${out} may
+ * hold garbage after a failure.
+ */
+int auth_base64_decode(const char *in, size_t bytes, unsigned char *out, size_t out_bytes,
+                       size_t *ret_bytes);
+
+#endif
