@@ -1,0 +1,3 @@
+module goshares
+
+go 1.18

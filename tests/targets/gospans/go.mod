@@ -1,0 +1,3 @@
+module gospans
+
+go 1.18
