@@ -14,6 +14,9 @@ struct go_image; /* sampler/go/image.h */
 
 enum {
     SPACE_IMAGES_MAX = 1024,
+    SPACE_LOADED_MAX = 8, /* symbol tables held at a time */
+    SPACE_EAGER_MAX = 64, /* files opened as soon as they are seen, while the target is there */
+    SPACE_GO_TRIES_MAX = 8,
 };
 
 struct space; /* opaque */
@@ -25,7 +28,7 @@ struct space_mapping {
     const char *build_id; /* "" when none */
 };
 
-/** space_new(target, ret): empty; call space_refresh() next. */
+/** space_new(target, ret): empty; call space_refresh() next. ${target} must outlive it. */
 int space_new(const struct target *target, struct space **ret);
 void space_free(struct space *s);
 
@@ -35,7 +38,10 @@ void space_free(struct space *s);
  */
 int space_refresh(struct space *s, const char *maps_text, size_t bytes, struct err *e);
 
-/** space_trim(s): give caches back between profiles. */
+/**
+ * space_trim(s): give caches back between profiles. With the next refresh, mappings that vanished
+ * are forgotten: no sample that means them is left.
+ */
 void space_trim(struct space *s);
 
 /** space_go(s): the executable's Go half, NULL when it is no Go program (or unknown: see _note). */
@@ -47,6 +53,18 @@ const char *space_build_id(struct space *s);
 
 /** space_is_code(s, address): is it in an executable mapping? */
 bool space_is_code(const struct space *s, uint64_t address);
+
+enum space_trait {
+    SPACE_EXACT_CALLER = 1, /* the pc above it is no return address: asyncPreempt, sigpanic */
+    SPACE_SWITCHES = 2,     /* leaves the goroutine for good: mcall. Its caller is of no interest */
+    SPACE_ENDS = 4,         /* the first function of a thread that is not Go's: _start, clone … */
+};
+
+/**
+ * space_traits(s, address): what an unwinder must know of the function there. Cheap for Go's; for
+ * others a name is looked up, and remembered.
+ */
+unsigned space_traits(struct space *s, uint64_t address);
 
 /** space_mapping(s, address, ret): 0 or -ENOENT. Texts live until the next refresh. */
 int space_mapping(struct space *s, uint64_t address, struct space_mapping *ret);

@@ -1,0 +1,433 @@
+#include "sampler/symbols/space.h"
+
+#include <errno.h>
+
+#include "sampler/go/image.h"
+#include "sampler/symbols/image.h"
+
+enum {
+    SPACE_CANDIDATES_MAX = 16, /* files looked at to find the executable */
+    SPACE_TRAITS = 1024,       /* remembered addresses; a power of two */
+    SPACE_PATH_SHOWN_BYTES = 128,
+};
+
+#define IMAGE_NONE UINT32_MAX
+
+/* Functions of the Go runtime that unwinding must know; [entry, end). */
+struct go_range {
+    uint64_t entry, end;
+    unsigned traits;
+};
+
+static const struct {
+    const char *name;
+    unsigned traits;
+} go_known[] = {
+    /* Both are entered as if called at the pc that a signal interrupted (runtime/preempt.go,
+     * wantAsyncPreempt; runtime/signal_amd64.go, preparePanic), so that pc itself is meant. */
+    {"runtime.asyncPreempt", SPACE_EXACT_CALLER},
+    {"runtime.sigpanic", SPACE_EXACT_CALLER},
+    {"runtime.mcall", SPACE_SWITCHES},
+};
+
+enum {
+    GO_KNOWN = sizeof go_known / sizeof go_known[0],
+};
+
+struct trait {
+    uint64_t address; /* 0: free */
+    unsigned traits;
+};
+
+struct space {
+    const struct target *target;
+    struct maps maps;
+    uint32_t *image_of; /* by row of maps: index into images, IMAGE_NONE: not looked up yet */
+    struct image *images[SPACE_IMAGES_MAX];
+    size_t image_count;
+    uint64_t clock;
+    bool forget; /* trimmed: the next refresh drops what has vanished */
+
+    struct image *exe;
+    uint64_t exe_bias;
+    bool exe_sought; /* looked for in these maps */
+    bool exe_sure;   /* made as a program: no more looking */
+    struct go_image *go;
+    struct image *go_in; /* whose Go half `go` is, or that is known to have none */
+    unsigned go_tries;
+    bool go_sought;
+    struct go_range go_ranges[GO_KNOWN];
+
+    struct err go_note, file_note, vdso_note; /* what stands first counts most */
+    struct trait traits[SPACE_TRAITS];
+};
+
+int space_new(const struct target *target, struct space **ret)
+{
+    struct space *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return -ENOMEM;
+    s->target = target;
+    *ret = s;
+    return 0;
+}
+
+void space_free(struct space *s)
+{
+    if (!s)
+        return;
+    go_image_free(s->go);
+    for (size_t i = 0; i < s->image_count; i++)
+        image_free(s->images[i]);
+    free(s->image_of);
+    maps_release(&s->maps);
+    free(s);
+}
+
+/* ---- Images */
+
+static void take_note(struct space *s, const struct maps_row *row, const struct err *e)
+{
+    char shown[SPACE_PATH_SHOWN_BYTES];
+    const char *path = maps_path(&s->maps, row);
+    struct err *note = row->inode ? &s->file_note : &s->vdso_note;
+
+    if (e->code < 0 && note->code == 0)
+        (void)err_set(note, e->code, "%s: %s", err_clean(shown, sizeof shown, path, strlen(path)),
+                      e->text);
+}
+
+static uint32_t image_find(const struct space *s, const struct maps_row *row)
+{
+    for (size_t i = 0; i < s->image_count; i++)
+        if (image_matches(s->images[i], row))
+            return (uint32_t)i;
+    return IMAGE_NONE;
+}
+
+static uint32_t image_add(struct space *s, const struct maps_row *row)
+{
+    struct err e = {0};
+
+    if (s->image_count == SPACE_IMAGES_MAX) {
+        (void)err_set(&e, -ENFILE, "more than %d files are mapped", (int)SPACE_IMAGES_MAX);
+        take_note(s, row, &e);
+        return IMAGE_NONE;
+    }
+    if (image_new(s->target, row, &s->images[s->image_count], &e) < 0)
+        return IMAGE_NONE;
+    s->images[s->image_count]->mapped = true;
+    take_note(s, row, &e);
+    return (uint32_t)s->image_count++;
+}
+
+/* The image in a row of s->maps, opened if it is new; NULL when there is none. */
+static struct image *image_at(struct space *s, const struct maps_row *row)
+{
+    uint32_t *known = &s->image_of[row - s->maps.rows];
+
+    if (*known == IMAGE_NONE && image_is_wanted(&s->maps, row)) {
+        *known = image_find(s, row);
+        if (*known == IMAGE_NONE && !row->gone)
+            *known = image_add(s, row);
+    }
+    return *known == IMAGE_NONE ? NULL : s->images[*known];
+}
+
+/* Symbols of this image are about to be wanted: the table that was not wanted for longest goes. */
+static void image_touch(struct space *s, struct image *wanted)
+{
+    struct image *oldest = NULL;
+    size_t loaded = 0;
+
+    if (wanted->used == 0) {
+        for (size_t i = 0; i < s->image_count; i++) {
+            struct image *im = s->images[i];
+
+            if (im->used == 0)
+                continue;
+            loaded++;
+            if (!oldest || im->used < oldest->used)
+                oldest = im;
+        }
+        if (oldest && loaded >= SPACE_LOADED_MAX)
+            image_trim(oldest);
+    }
+    wanted->used = ++s->clock;
+}
+
+/* ---- Refresh */
+
+/* Link each executable row to the image it has already; images that failed and went get another
+ * chance when they come back. */
+static void mark_mapped(struct space *s)
+{
+    bool before[SPACE_IMAGES_MAX];
+
+    for (size_t i = 0; i < s->image_count; i++) {
+        before[i] = s->images[i]->mapped;
+        s->images[i]->mapped = false;
+    }
+    for (size_t r = 0; r < s->maps.count; r++) {
+        const struct maps_row *row = &s->maps.rows[r];
+        struct err e = {0};
+        uint32_t i;
+
+        s->image_of[r] = IMAGE_NONE;
+        if (!row->exec || !image_is_wanted(&s->maps, row))
+            continue;
+        i = s->image_of[r] = image_find(s, row);
+        if (i == IMAGE_NONE || row->gone)
+            continue;
+        if (!before[i] && !s->images[i]->mapped && s->images[i]->code < 0)
+            image_retry(s->images[i], s->target, row, &e);
+        s->images[i]->mapped = true;
+    }
+}
+
+/* Images that no row needs any more, after a trim. */
+static void drop_unmapped(struct space *s)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < s->image_count; i++) {
+        struct image *im = s->images[i];
+
+        if (im->mapped || im == s->exe || im == s->go_in)
+            s->images[kept++] = im;
+        else
+            image_free(im);
+    }
+    if (kept == s->image_count)
+        return;
+    s->image_count = kept;
+    for (size_t r = 0; r < s->maps.count; r++)
+        s->image_of[r] = IMAGE_NONE; /* the numbers have changed; looked up again when wanted */
+}
+
+static void open_early(struct space *s)
+{
+    for (size_t r = 0; r < s->maps.count && s->image_count < SPACE_EAGER_MAX; r++)
+        if (s->maps.rows[r].exec)
+            (void)image_at(s, &s->maps.rows[r]);
+}
+
+int space_refresh(struct space *s, const char *maps_text, size_t bytes, struct err *e)
+{
+    struct maps now = {0};
+    uint32_t *image_of = NULL;
+    int rc = maps_parse(maps_text, bytes, &now, e);
+
+    if (rc < 0)
+        return rc;
+    if (!s->forget)
+        rc = maps_keep(&now, &s->maps);
+    image_of = rc == 0 ? malloc((now.count + 1) * sizeof *image_of) : NULL;
+    if (!image_of) {
+        maps_release(&now);
+        return err_set(e, -ENOMEM, "no memory for the maps");
+    }
+    maps_release(&s->maps);
+    free(s->image_of);
+    s->maps = now;
+    s->image_of = image_of;
+    mark_mapped(s);
+    if (s->forget)
+        drop_unmapped(s);
+    s->forget = false;
+    open_early(s);
+    s->exe_sought = s->exe_sure && s->exe->mapped;
+    s->go_sought = false;
+    memset(s->traits, 0, sizeof s->traits);
+    return 0;
+}
+
+void space_trim(struct space *s)
+{
+    for (size_t i = 0; i < s->image_count; i++)
+        image_trim(s->images[i]);
+    s->forget = true;
+}
+
+/* ---- The executable and its Go half */
+
+/*
+ * Which of the mapped files is the program? Not simply the lowest: a static PIE, or a program that
+ * was started by way of ld.so, lies among the libraries. So: of the executable mappings from the
+ * lowest address up, the first file that is made as a program; if none is (an old static PIE has
+ * no sign of it), the lowest one. Nothing but the program is ever tried as Go.
+ */
+static void find_exe(struct space *s)
+{
+    struct image *tried[SPACE_CANDIDATES_MAX];
+    size_t count = 0;
+
+    if (s->exe_sought)
+        return;
+    s->exe_sought = true;
+    if (s->exe_sure)
+        return; /* it was unmapped; what it was is still known */
+    s->exe = NULL;
+    for (size_t r = 0; r < s->maps.count && count < SPACE_CANDIDATES_MAX; r++) {
+        const struct maps_row *row = &s->maps.rows[r];
+        struct image *im = row->exec && row->inode && !row->gone ? image_at(s, row) : NULL;
+        uint64_t bias;
+        bool seen = false;
+
+        for (size_t i = 0; i < count; i++)
+            seen = seen || tried[i] == im;
+        if (!im || seen || image_bias(im, row, &bias) < 0)
+            continue;
+        tried[count++] = im;
+        s->exe_sure = elf_is_program(im->elf);
+        if (!s->exe || s->exe_sure) {
+            s->exe = im;
+            s->exe_bias = bias;
+        }
+        if (s->exe_sure)
+            return;
+    }
+}
+
+static void find_go_ranges(struct space *s)
+{
+    for (size_t i = 0; i < GO_KNOWN; i++)
+        if (go_image_function(s->go, go_known[i].name, &s->go_ranges[i].entry,
+                              &s->go_ranges[i].end) == 0)
+            s->go_ranges[i].traits = go_known[i].traits;
+}
+
+struct go_image *space_go(struct space *s)
+{
+    struct err e = {0};
+    int rc;
+
+    find_exe(s);
+    if (s->go || s->go_sought || !s->exe || s->exe == s->go_in || s->go_tries == SPACE_GO_TRIES_MAX)
+        return s->go;
+    s->go_sought = true;
+    rc = go_image_open(s->exe->elf, s->target, s->exe_bias, &s->go, &e);
+    s->go_note = (struct err){0};
+    if (rc == 0) {
+        s->go_in = s->exe;
+        find_go_ranges(s);
+        return s->go;
+    }
+    /* Those two will not change. Anything else may: ld.so may not have relocated a new PIE yet. */
+    if (rc == -ENOENT || rc == -ENOTSUP)
+        s->go_in = s->exe;
+    else
+        s->go_tries++;
+    if (rc != -ENOENT)
+        s->go_note = e;
+    return NULL;
+}
+
+const char *space_note(const struct space *s)
+{
+    if (s->go_note.code != 0)
+        return s->go_note.text;
+    return s->file_note.code != 0 ? s->file_note.text : s->vdso_note.text;
+}
+
+const char *space_build_id(struct space *s)
+{
+    find_exe(s);
+    return s->exe ? s->exe->build_id : "";
+}
+
+/* ---- Addresses */
+
+bool space_is_code(const struct space *s, uint64_t address)
+{
+    const struct maps_row *row = maps_find(&s->maps, address);
+
+    return row && row->exec;
+}
+
+int space_mapping(struct space *s, uint64_t address, struct space_mapping *ret)
+{
+    const struct maps_row *row = maps_find(&s->maps, address);
+    const struct image *im;
+
+    if (!row)
+        return -ENOENT;
+    im = image_at(s, row);
+    *ret = (struct space_mapping){.start = row->start,
+                                  .end = row->end,
+                                  .offset = row->offset,
+                                  .path = maps_path(&s->maps, row),
+                                  .build_id = im ? im->build_id : ""};
+    return 0;
+}
+
+/* The name of the function in the row's file. -ENOENT, -ESRCH (the target went before its file
+ * could be opened). */
+static int elf_name(struct space *s, uint64_t address, char *out, size_t out_bytes)
+{
+    const struct maps_row *row = maps_find(&s->maps, address);
+    struct image *im = row ? image_at(s, row) : NULL;
+    uint64_t bias, into;
+
+    if (!im)
+        return -ENOENT;
+    if (image_bias(im, row, &bias) < 0)
+        return im->code == -ESRCH ? -ESRCH : -ENOENT;
+    image_touch(s, im);
+    return elf_symbol(im->elf, address - bias, out, out_bytes, &into);
+}
+
+int space_frames(struct space *s, uint64_t address, struct frames *ret)
+{
+    struct go_image *go = space_go(s);
+    struct frame *f = &ret->frame[0];
+    int rc;
+
+    ret->count = 0;
+    if (go && go_image_has(go, address)) {
+        rc = go_image_frames(go, address, ret);
+        if (rc == 0 && ret->count > 0)
+            return 0;
+        ret->count = 0; /* a table that is broken there; the symbols may know */
+    }
+    rc = elf_name(s, address, f->name, sizeof f->name);
+    if (rc < 0)
+        return rc == -ENOENT ? 0 : rc;
+    f->file[0] = '\0';
+    f->line = 0;
+    f->start_line = 0;
+    ret->count = 1;
+    return 0;
+}
+
+static bool ends_stack(const char *name)
+{
+    static const char *const ends[] = {"_start", "_dl_start_user", "start_thread", "clone",
+                                       "clone3", "__clone",        "__clone3"};
+
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (strcmp(name, ends[i]) == 0)
+            return true;
+    return false;
+}
+
+unsigned space_traits(struct space *s, uint64_t address)
+{
+    /* The low bits alone differ within a function; both halves go in. */
+    struct trait *t = &s->traits[(address ^ (address >> 10)) % SPACE_TRAITS];
+    char name[32];
+
+    if (s->go && go_image_has(s->go, address)) {
+        for (size_t i = 0; i < GO_KNOWN; i++)
+            if (address >= s->go_ranges[i].entry && address < s->go_ranges[i].end)
+                return s->go_ranges[i].traits;
+        return 0;
+    }
+    if (t->address != address) {
+        t->address = address;
+        t->traits =
+            elf_name(s, address, name, sizeof name) == 0 && ends_stack(name) ? SPACE_ENDS : 0;
+    }
+    return t->traits;
+}
