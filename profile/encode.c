@@ -1,0 +1,201 @@
+/*
+ * A profile as protobuf. Each submessage is built on the stack, packed by protobuf-c straight into
+ * the output and framed here by its field's tag and length: the tree of pointers that protobuf-c
+ * wants for the whole never exists, so encoding needs no memory but the output's. Tables are
+ * written in the order of their ids, samples in the order in which they first came.
+ */
+#include <errno.h>
+
+#include "profile/pprof.pb-c.h"
+#include "profile/profile_priv.h"
+
+enum {
+    ENCODE_WIRE_LENGTH = 2, /* wire type of what has a length (protobuf encoding guide) */
+    ENCODE_SAMPLE_TYPE = 1, /* fields of Profile that are written one by one */
+    ENCODE_SAMPLE = 2,
+    ENCODE_MAPPING = 3,
+    ENCODE_LOCATION = 4,
+    ENCODE_FUNCTION = 5,
+    ENCODE_STRING = 6,
+};
+
+static void put_varint(struct buf *out, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        buf_putc(out, (int)(value & 0x7f) | 0x80);
+    buf_putc(out, (int)value);
+}
+
+static void put_head(struct buf *out, unsigned field, size_t bytes)
+{
+    put_varint(out, (uint64_t)field << 3 | ENCODE_WIRE_LENGTH);
+    put_varint(out, bytes);
+}
+
+/* Append a message's fields without a frame. */
+static void put_fields(struct buf *out, const ProtobufCMessage *m)
+{
+    size_t bytes = protobuf_c_message_get_packed_size(m);
+    unsigned char *to = buf_reserve(out, bytes);
+
+    if (to)
+        out->len += protobuf_c_message_pack(m, to);
+}
+
+static void put_message(struct buf *out, unsigned field, const ProtobufCMessage *m)
+{
+    put_head(out, field, protobuf_c_message_get_packed_size(m));
+    put_fields(out, m);
+}
+
+static void put_types(const struct profile *p, struct buf *out)
+{
+    for (size_t i = 0; i < p->ntypes; i++) {
+        Pprof__ValueType m = PPROF__VALUE_TYPE__INIT;
+
+        m.type = p->types[i].type;
+        m.unit = p->types[i].unit;
+        put_message(out, ENCODE_SAMPLE_TYPE, &m.base);
+    }
+}
+
+static void put_sample(const struct profile *p, size_t i, struct buf *out)
+{
+    Pprof__Sample m = PPROF__SAMPLE__INIT;
+    uint64_t locations[PROFILE_DEPTH_MAX];
+    Pprof__Label labels[PROFILE_LABELS_MAX];
+    Pprof__Label *pointers[PROFILE_LABELS_MAX];
+    const struct profile_label_rec *recs = profile_sample_labels(p, i, &m.n_label);
+    struct profile_sample_view view;
+
+    (void)profile_get_sample(p, i, &view);
+    for (size_t j = 0; j < view.depth; j++)
+        locations[j] = view.locations[j];
+    for (size_t j = 0; j < m.n_label; j++) {
+        pprof__label__init(&labels[j]);
+        labels[j].key = recs[j].key;
+        labels[j].str = recs[j].str;
+        labels[j].num = recs[j].num;
+        labels[j].num_unit = recs[j].unit;
+        pointers[j] = &labels[j];
+    }
+    m.n_location_id = view.depth;
+    m.location_id = locations;
+    m.n_value = p->ntypes;
+    m.value = p->values + i * p->ntypes;
+    m.label = pointers;
+    put_message(out, ENCODE_SAMPLE, &m.base);
+}
+
+/* Only those with locations, numbered by profile_settle(). */
+static void put_mapping(const struct profile *p, uint64_t id, struct buf *out)
+{
+    const struct profile_mapping_rec *rec = profile_mapping_rec(p, id);
+    const struct profile_mark *mark = &p->marks[id - 1];
+    Pprof__Mapping m = PPROF__MAPPING__INIT;
+
+    if (mark->out_id == 0)
+        return;
+    m.id = mark->out_id;
+    m.memory_start = rec->start;
+    m.memory_limit = rec->limit;
+    m.file_offset = rec->offset;
+    m.filename = rec->filename;
+    m.build_id = rec->build_id;
+    m.has_functions = mark->has_functions;
+    m.has_filenames = mark->has_filenames;
+    m.has_line_numbers = mark->has_line_numbers;
+    m.has_inline_frames = mark->has_inline_frames;
+    put_message(out, ENCODE_MAPPING, &m.base);
+}
+
+static void put_location(const struct profile *p, uint64_t id, struct buf *out)
+{
+    Pprof__Location m = PPROF__LOCATION__INIT;
+    Pprof__Line lines[PROFILE_LINES_MAX];
+    Pprof__Line *pointers[PROFILE_LINES_MAX];
+    const struct profile_line_rec *recs;
+    const struct profile_location_rec *rec = profile_location_rec(p, id, &recs, &m.n_line);
+
+    for (size_t i = 0; i < m.n_line; i++) {
+        pprof__line__init(&lines[i]);
+        lines[i].function_id = recs[i].function;
+        lines[i].line = recs[i].line;
+        lines[i].column = recs[i].column;
+        pointers[i] = &lines[i];
+    }
+    m.id = id;
+    m.mapping_id = rec->mapping ? p->marks[rec->mapping - 1].out_id : 0;
+    m.address = rec->address;
+    m.line = pointers;
+    m.is_folded = rec->folded != 0;
+    put_message(out, ENCODE_LOCATION, &m.base);
+}
+
+static void put_function(const struct profile *p, uint64_t id, struct buf *out)
+{
+    const struct profile_function_rec *rec = profile_function_rec(p, id);
+    Pprof__Function m = PPROF__FUNCTION__INIT;
+
+    m.id = id;
+    m.name = rec->name;
+    m.system_name = rec->system_name;
+    m.filename = rec->filename;
+    m.start_line = rec->start_line;
+    put_message(out, ENCODE_FUNCTION, &m.base);
+}
+
+static void put_string(const struct profile *p, uint32_t number, struct buf *out)
+{
+    size_t bytes;
+    const char *text = intern_get(&p->strings, number, &bytes);
+
+    put_head(out, ENCODE_STRING, bytes - 1); /* without its NUL */
+    buf_put(out, text, bytes - 1);
+}
+
+/* The single fields after the tables. period_type is always there: Parca looks into it unasked. */
+static void put_rest(const struct profile *p, struct buf *out)
+{
+    Pprof__Profile m = PPROF__PROFILE__INIT;
+    Pprof__ValueType period_type = PPROF__VALUE_TYPE__INIT;
+    int64_t comments[PROFILE_COMMENTS_MAX];
+
+    for (size_t i = 0; i < p->ncomments; i++)
+        comments[i] = p->comments[i];
+    period_type.type = p->period_type.type;
+    period_type.unit = p->period_type.unit;
+    m.drop_frames = p->drop_frames;
+    m.keep_frames = p->keep_frames;
+    m.time_nanos = p->time_ns;
+    m.duration_nanos = p->duration_ns;
+    m.period_type = &period_type;
+    m.period = p->period;
+    m.n_comment = p->ncomments;
+    m.comment = comments;
+    m.default_sample_type = p->default_type;
+    m.doc_url = p->doc_url;
+    put_fields(out, &m.base);
+}
+
+int profile_encode(struct profile *p, struct buf *out)
+{
+    size_t start = out->len;
+
+    profile_settle(p);
+    put_types(p, out);
+    for (size_t i = 0; i < p->samples.count && !out->failed; i++)
+        put_sample(p, i, out);
+    for (uint64_t id = 1; id <= p->mappings.count; id++)
+        put_mapping(p, id, out);
+    for (uint64_t id = 1; id <= p->locations.count && !out->failed; id++)
+        put_location(p, id, out);
+    for (uint64_t id = 1; id <= p->functions.count && !out->failed; id++)
+        put_function(p, id, out);
+    for (uint32_t i = 0; i < p->strings.count && !out->failed; i++)
+        put_string(p, i, out);
+    put_rest(p, out);
+    if (out->failed)
+        return -ENOMEM;
+    return out->len - start > PROFILE_MAX_BYTES ? -E2BIG : 0;
+}
