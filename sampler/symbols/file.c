@@ -170,7 +170,7 @@ static int block_get(struct file *f, uint64_t number, struct block **ret)
 /* What is at hand at `offset`: a pointer and how many bytes; -EFAULT when there is nothing. */
 static int peek(struct file *f, uint64_t offset, const unsigned char **ret, size_t *ret_bytes)
 {
-    struct block *b;
+    struct block *b = NULL;
     uint32_t within = (uint32_t)(offset % FILE_BLOCK_BYTES);
     int rc;
 
