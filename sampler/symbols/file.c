@@ -134,7 +134,8 @@ static struct block *block_victim(struct file *f)
     return oldest;
 }
 
-static int block_get(struct file *f, uint64_t number, struct block **ret)
+/* NULL: *ret_code says why. */
+static struct block *block_get(struct file *f, uint64_t number, int *ret_code)
 {
     struct block *b;
     ssize_t n;
@@ -142,37 +143,38 @@ static int block_get(struct file *f, uint64_t number, struct block **ret)
     f->clock++;
     if (f->last < f->count && f->blocks[f->last].number == number) {
         f->blocks[f->last].used = f->clock;
-        *ret = &f->blocks[f->last];
-        return 0;
+        return &f->blocks[f->last];
     }
     for (uint32_t i = 0; i < f->count; i++)
         if (f->blocks[i].number == number) {
             f->last = i;
             f->blocks[i].used = f->clock;
-            *ret = &f->blocks[i];
-            return 0;
+            return &f->blocks[i];
         }
     b = block_victim(f);
-    if (!b)
-        return -ENOMEM;
+    if (!b) {
+        *ret_code = -ENOMEM;
+        return NULL;
+    }
     /* Nothing may find the old content under this number if the read fails. */
     b->number = UINT64_MAX;
     b->used = 0;
     n = read_at(f, number * FILE_BLOCK_BYTES, b->data, FILE_BLOCK_BYTES);
-    if (n < 0)
-        return (int)n;
+    if (n < 0) {
+        *ret_code = (int)n;
+        return NULL;
+    }
     *b = (struct block){.number = number, .used = f->clock, .valid = (uint32_t)n, .data = b->data};
     f->last = (uint32_t)(b - f->blocks);
-    *ret = b;
-    return 0;
+    return b;
 }
 
 /* What is at hand at `offset`: a pointer and how many bytes; -EFAULT when there is nothing. */
 static int peek(struct file *f, uint64_t offset, const unsigned char **ret, size_t *ret_bytes)
 {
-    struct block *b = NULL;
     uint32_t within = (uint32_t)(offset % FILE_BLOCK_BYTES);
-    int rc;
+    struct block *b;
+    int code = -EIO;
 
     if (f->fd < 0) {
         if (offset >= f->bytes)
@@ -183,9 +185,9 @@ static int peek(struct file *f, uint64_t offset, const unsigned char **ret, size
     }
     if (offset > INT64_MAX - FILE_BLOCK_BYTES)
         return -EFAULT; /* off_t is signed */
-    rc = block_get(f, offset / FILE_BLOCK_BYTES, &b);
-    if (rc < 0)
-        return rc;
+    b = block_get(f, offset / FILE_BLOCK_BYTES, &code);
+    if (!b)
+        return code;
     if (within >= b->valid)
         return -EFAULT;
     *ret = b->data + within;
