@@ -1,0 +1,21 @@
+/*
+ * pattern.h: is this a regular expression that the guard may match command lines with? The guard
+ * holds privileges and compiles what it is given, so what is dear to compile or to match is
+ * refused before it gets there.
+ */
+#ifndef CLI_PATTERN_H
+#define CLI_PATTERN_H
+
+#include "base/err.h"
+
+enum {
+    PATTERN_REPEATS_MAX = 256, /* product of all {n,m} of one pattern: glibc copies the subtree */
+};
+
+/**
+ * pattern_check(text, e): 0 for a POSIX extended regular expression (regex(7)) of at most
+ * PLAN_CMDLINE_MAX_BYTES without back-references; else -EINVAL with the reason.
+ */
+int pattern_check(const char *text, struct err *e);
+
+#endif

@@ -1,0 +1,284 @@
+/*
+ * `pillion record`: one profile into a file, by a guard and a sampler of our own.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/bulk.h"
+#include "base/num.h"
+#include "cli/guarded.h"
+#include "cli/output.h"
+#include "cli/pattern.h"
+#include "cli/progress.h"
+#include "cli/render.h"
+#include "cli/verbs.h"
+#include "config/config.h"
+
+enum {
+    RECORD_TARGET_ARGS = 2,
+    RECORD_NAME_BYTES = 128,
+    RECORD_OUT_MAX_BYTES = 512 * 1024 * 1024, /* text of the largest profile */
+};
+
+struct record {
+    const char *output; /* NULL: named after the target */
+    const struct render *format;
+    struct wire_cpu cpu;
+    char *target[RECORD_TARGET_ARGS + 1]; /* the TARGET option as it came, NULL at the end */
+    char name[RECORD_NAME_BYTES];         /* of a file named by us */
+};
+
+/* An option with its value: the arguments it used, 0 for another, -EINVAL with the value missing.
+ */
+static int option(int argc, char **argv, int i, const char *name, const char **ret_value)
+{
+    size_t bytes = strlen(name);
+
+    if (strncmp(argv[i], name, bytes) != 0)
+        return 0;
+    if (argv[i][bytes] == '=' && bytes > 2) {
+        *ret_value = argv[i] + bytes + 1;
+        return 1;
+    }
+    if (argv[i][bytes] != '\0')
+        return 0;
+    if (i + 1 >= argc)
+        return -EINVAL;
+    *ret_value = argv[i + 1];
+    return 2;
+}
+
+static int set_type(struct record *r, const char *value, struct err *e)
+{
+    (void)r;
+    if (strcmp(value, "cpu") == 0)
+        return 0;
+    return err_set(e, -EINVAL, "--type: only cpu is built yet");
+}
+
+static int set_number(const char *value, uint64_t max, const char *what, uint64_t *ret,
+                      struct err *e)
+{
+    if (num_u64(value, strlen(value), 10, max, ret) == 0 && *ret > 0)
+        return 0;
+    return err_set(e, -EINVAL, "%s takes a number from 1 to %" PRIu64, what, max);
+}
+
+static int set_seconds(struct record *r, const char *value, struct err *e)
+{
+    uint64_t seconds;
+    int rc = set_number(value, WIRE_SECONDS_MAX, "--seconds", &seconds, e);
+
+    if (rc == 0)
+        r->cpu.duration_ms = (uint32_t)seconds * 1000;
+    return rc;
+}
+
+static int set_hz(struct record *r, const char *value, struct err *e)
+{
+    uint64_t hz;
+    int rc = set_number(value, WIRE_HZ_MAX, "--hz", &hz, e);
+
+    if (rc == 0)
+        r->cpu.hz = (uint32_t)hz;
+    return rc;
+}
+
+static int set_output(struct record *r, const char *value, struct err *e)
+{
+    if (!value[0])
+        return err_set(e, -EINVAL, "-o needs a file name, or - for standard output");
+    r->output = value;
+    return 0;
+}
+
+static int set_format(struct record *r, const char *value, struct err *e)
+{
+    r->format = render_find(value);
+    if (!r->format)
+        return err_set(e, -EINVAL, "--format takes one of %s", render_names());
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*set)(struct record *r, const char *value, struct err *e);
+} options[] = {
+    {"--type", set_type}, {"--seconds", set_seconds}, {"--hz", set_hz},
+    {"-o", set_output},   {"--output", set_output},   {"--format", set_format},
+};
+
+/* One of our own options: the arguments it used, 0 when it is none, or -errno. */
+static int own_option(struct record *r, int argc, char **argv, int i, struct err *e)
+{
+    for (size_t k = 0; k < sizeof(options) / sizeof(options[0]); k++) {
+        const char *value;
+        int used = option(argc, argv, i, options[k].name, &value);
+        int rc;
+
+        if (used == 0)
+            continue;
+        if (used < 0)
+            return err_set(e, used, "%s needs a value", options[k].name);
+        rc = options[k].set(r, value, e);
+        return rc ? rc : used;
+    }
+    return 0;
+}
+
+/* The target is checked here, for the better error, and again by the guard's plan. */
+static int target_option(struct record *r, struct config *scratch, int argc, char **argv, int i,
+                         struct err *e)
+{
+    int used = config_target_option(scratch, argc, argv, i, e);
+    char clean[80];
+
+    if (used < 0)
+        return used;
+    if (used == 0)
+        return err_set(e, -EINVAL, "unknown argument \"%s\"; `pillion help record` lists them",
+                       err_clean(clean, sizeof(clean), argv[i], strlen(argv[i])));
+    if (r->target[0])
+        return err_set(e, -EINVAL, "more than one target is named");
+    for (int k = 0; k < used; k++)
+        r->target[k] = argv[i + k];
+    if (scratch->select == PLAN_SELECT_CMDLINE && pattern_check(scratch->select_text, e) != 0)
+        return -EINVAL;
+    return used;
+}
+
+static int parse(struct record *r, int argc, char **argv, struct err *e)
+{
+    struct config *scratch = malloc(sizeof(*scratch));
+    int used = 0;
+
+    *r = (struct record){.format = render_find("pprof")};
+    r->cpu = (struct wire_cpu){
+        .duration_ms = 10000, .hz = 100, .flags = WIRE_CPU_LABELS | WIRE_CPU_KERNEL};
+    if (!scratch)
+        return err_set(e, -ENOMEM, "no memory");
+    config_defaults(scratch);
+    for (int i = 1; i < argc && used >= 0; i += used) {
+        used = own_option(r, argc, argv, i, e);
+        if (used == 0)
+            used = target_option(r, scratch, argc, argv, i, e);
+    }
+    free(scratch);
+    if (used < 0)
+        return used;
+    if (r->output && strcmp(r->output, "-") == 0 && r->format->binary && isatty(STDOUT_FILENO))
+        return err_set(e, -EINVAL, "a pprof profile is not for a terminal; name a file with -o");
+    return 0;
+}
+
+/* pillion.cpu.server.pb.gz; what is no safe character of a file name becomes '_'. */
+static const char *file_name(struct record *r, const struct wire_target *t)
+{
+    char who[WIRE_NAME_BYTES];
+
+    if (t->name[0])
+        (void)snprintf(who, sizeof(who), "%s", t->name);
+    else
+        (void)snprintf(who, sizeof(who), "%" PRIu32, t->pid);
+    for (char *p = who; *p; p++) {
+        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+              *p == '-' || *p == '_' || (*p == '.' && p != who)))
+            *p = '_';
+    }
+    (void)snprintf(r->name, sizeof(r->name), "pillion.cpu.%s%s", who, r->format->extension);
+    return r->name;
+}
+
+static int write_profile(const struct record *r, struct output *o, int fd, const char *name,
+                         struct err *e)
+{
+    struct bulk bulk = {0};
+    struct buf out;
+    int rc = bulk_map(fd, WIRE_PROFILE_MAX_BYTES, &bulk);
+
+    if (rc)
+        return err_set(e, rc, "the sampler's profile cannot be read: %s", strerror(-rc));
+    buf_init(&out, RECORD_OUT_MAX_BYTES);
+    rc = render_profile(r->format, name, bulk.data, bulk.bytes, &out, e);
+    if (rc == 0)
+        rc = output_write(o, out.data, out.len, e);
+    buf_release(&out);
+    bulk_release(&bulk);
+    return rc;
+}
+
+/* What the reader of the profile should know, when it is not what was asked for. */
+static void say_how_it_ended(const struct wire_profile *p, bool interrupted)
+{
+    static const char *const ends[] = {
+        [WIRE_ENDED_TIME] = NULL,
+        [WIRE_ENDED_EXIT] = "the target ended",
+        [WIRE_ENDED_EXEC] = "the target became another program",
+        [WIRE_ENDED_CANCEL] = "interrupted",
+        [WIRE_ENDED_LIMIT] = "a limit was reached",
+    };
+    const char *why = interrupted ? ends[WIRE_ENDED_CANCEL] : ends[p->ended];
+
+    if (why)
+        (void)fprintf(stderr, "pillion: %s after %.1f s: the profile ends there\n", why,
+                      (double)p->duration_ns / 1e9);
+    if (p->lost)
+        (void)fprintf(stderr, "pillion: %" PRIu64 " samples were lost\n", p->lost);
+    if (p->samples == 0)
+        (void)fputs("pillion: the target used no CPU: the profile has no samples\n", stderr);
+}
+
+static int record(struct record *r, struct guarded *g, struct output *o, struct err *e)
+{
+    struct ask_sampler_answer answer;
+    struct progress progress;
+    char what[WIRE_NAME_BYTES + 40];
+    char name[WIRE_NAME_BYTES];
+    int rc = guarded_ready(g, e);
+
+    if (rc)
+        return rc;
+    (void)snprintf(name, sizeof(name), "%s", g->status.target.name);
+    (void)snprintf(what, sizeof(what), "%s (pid %" PRIu32 ")", name, g->status.target.pid);
+    rc = output_open(o, r->output ? r->output : file_name(r, &g->status.target), e);
+    if (rc)
+        return rc;
+    progress_begin(&progress, what, r->cpu.duration_ms);
+    rc = guarded_cpu(g, &r->cpu, progress_tick, &progress, &answer, e);
+    progress_end(&progress);
+    if (rc)
+        return rc;
+    rc = write_profile(r, o, answer.fd, name, e);
+    (void)close(answer.fd);
+    if (rc)
+        return rc;
+    say_how_it_ended(&answer.body.cpu, g->interrupted);
+    if (!r->output)
+        (void)printf("%s\n", r->name);
+    if (progress.shown)
+        (void)fprintf(stderr, "%" PRIu64 " samples in %.1f s of %s\n", answer.body.cpu.samples,
+                      (double)answer.body.cpu.duration_ns / 1e9, what);
+    return 0;
+}
+
+int cli_record(int argc, char **argv)
+{
+    struct output output = {.fd = -1, .borrowed = true};
+    struct guarded guarded;
+    struct record r;
+    struct err e = {0};
+    int rc = parse(&r, argc, argv, &e);
+
+    if (rc)
+        return cli_fail(CLI_CANNOT, "%s", e.text);
+    rc = guarded_start(&guarded, r.target, &e);
+    if (rc == 0)
+        rc = record(&r, &guarded, &output, &e);
+    guarded_stop(&guarded);
+    output_close(&output);
+    if (rc == 0)
+        return cli_flush();
+    /* an empty text: the guard has said why, and one line is enough */
+    return e.text[0] ? cli_fail(CLI_CANNOT, "%s", e.text) : CLI_CANNOT;
+}
