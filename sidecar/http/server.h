@@ -29,7 +29,7 @@ enum {
     SERVER_URL_MAX_BYTES = 2048,
     SERVER_BODY_MAX_BYTES = 4096,
     SERVER_WINDOW_BYTES = 65536,
-    SERVER_PREAUTH_MAX = 32,     /* connections that have not shown valid credentials yet */
+    SERVER_PREAUTH_MAX = 32, /* connections that have not shown valid credentials yet */
     SERVER_HANDSHAKES_BURST = 50,
     SERVER_HANDSHAKES_PER_SEC = 20,
 };
@@ -39,9 +39,10 @@ enum server_method { SERVER_GET, SERVER_HEAD, SERVER_POST, SERVER_OTHER };
 /* Bytes that several answers may share; counted references, freed with the last. */
 struct server_bytes;
 /** server_bytes_take(b): moves the content of ${b} (which is empty afterwards); one reference. */
+/* NULL when ${b} has failed or there is no memory; ${b} is empty then too. */
 struct server_bytes *server_bytes_take(struct buf *b);
-struct server_bytes *server_bytes_ref(struct server_bytes *s);
-void server_bytes_unref(struct server_bytes *s); /* NULL-safe */
+struct server_bytes *server_bytes_ref(struct server_bytes *s); /* NULL-safe */
+void server_bytes_unref(struct server_bytes *s);               /* NULL-safe */
 
 struct server_request {
     enum server_method method;
@@ -53,17 +54,22 @@ struct server_request {
     const char *token;         /* X-Pprof-Token */
     const char *user_agent;
     const char *origin, *sec_fetch_site;
-    char peer[64];       /* "127.0.0.1:51234", "[::1]:…", "unix:pid 12 uid 0" */
-    char id[33];         /* request id: the client's X-Request-Id if it is [A-Za-z0-9-]{1,32}, else made */
+    char peer[64]; /* "127.0.0.1:51234", "[::1]:…", "unix:pid 12 uid 0" */
+    char id[33]; /* request id: the client's X-Request-Id if it is [A-Za-z0-9-]{1,32}, else made */
     bool accepts_gzip;
-    int listener;        /* what server_listen() was given */
-    uint64_t began_ns;   /* monotonic: first byte of the request */
-    void *user;          /* the handler's */
+    int listener;                              /* what server_listen() was given */
+    uint64_t began_ns;                         /* monotonic: first byte of the request */
+    void *user;                                /* the handler's */
     void (*on_gone)(struct server_request *r); /* the handler's; NULL: not wanted */
 };
 
 typedef void (*server_handler)(void *ctx, struct server_request *r);
-/* After every answer (also those that the server gave itself: 400, 408, 431 …), for the audit log. */
+/*
+ * After every answer (also those that the server gave itself: 400, 408, 431 …), for the audit log:
+ * when its last byte is in the kernel, or when the client left before that; ${bytes} of the body
+ * were taken. Never from inside server_answer() or server_error(). A refused request has a path of
+ * "" unless its head was complete. After on_gone it is not called.
+ */
 typedef void (*server_done)(void *ctx, const struct server_request *r, unsigned status,
                             uint64_t bytes);
 
@@ -86,16 +92,23 @@ int server_new(uv_loop_t *loop, const struct config *config, server_handler hand
 int server_listen(struct server *s, const struct config_address *address, bool tls, int listener,
                   char *ret_text, struct err *e);
 
-/** server_reload(s, config, e): new certificate, hosts and limits; on failure all stays as it was. */
+/** server_reload(s, config, e): new certificate, hosts and limits; on failure all stays as it was.
+ */
 int server_reload(struct server *s, const struct config *config, struct err *e);
 
 /** server_drain(s): stop accepting, close idle connections, let answers finish. */
 void server_drain(struct server *s);
-/** server_free(s): close everything; runs its callbacks to the end of the loop's turn. */
+/**
+ * server_free(s): close everything, NULL-safe. Calls on_gone and done where they are due, and no
+ * callback of the handler's after it has returned; the memory goes when the loop has run once more
+ * (libuv closes its handles there). Not to be called from inside a callback of this server.
+ */
 void server_free(struct server *s);
 void server_counts(const struct server *s, struct server_counts *ret);
-/** server_cert_expiry(s): seconds since 1970, 0 without TLS. server_cert_sha256: hex, "" without. */
+/** server_cert_expiry(s): seconds since 1970, 0 without TLS. server_cert_sha256: hex, "" without.
+ */
 int64_t server_cert_expiry(const struct server *s);
+const char *server_cert_sha256(const struct server *s);
 
 /** server_authenticated(r): the credentials were right: the connection leaves the pre-auth cap. */
 void server_authenticated(struct server_request *r);
@@ -107,8 +120,9 @@ void server_header(struct server_request *r, const char *name, const char *value
 void server_headerf(struct server_request *r, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /**
- * server_answer(r, status, content_type, bytes): takes over one reference of ${bytes} (NULL: empty).
- * For HEAD the length is told and nothing sent. Adds nosniff, no-store and the other fixed headers.
+ * server_answer(r, status, content_type, bytes): takes over one reference of ${bytes} (NULL:
+ * empty). For HEAD the length is told and nothing sent. Adds nosniff, no-store and the other fixed
+ * headers.
  */
 void server_answer(struct server_request *r, unsigned status, const char *content_type,
                    struct server_bytes *bytes);

@@ -1,0 +1,721 @@
+#include "sidecar/http/conn.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/magic.h"
+#include "sidecar/http/bytes.h"
+#include "sidecar/http/parse.h"
+#include "sidecar/http/reply.h"
+#include "sidecar/http/request.h"
+#include "sidecar/http/stream.h"
+
+enum {
+    CONN_MAGIC = 0x434f4e4e,
+    CONN_STEPS_MAX = 16, /* more in one turn of the loop would be a defect of ours */
+    CONN_KEEP_TIMER = -1,
+};
+
+enum state {
+    STATE_SILENT, /* no byte yet */
+    STATE_TOKEN,  /* waits for its turn to shake hands */
+    STATE_HANDSHAKE,
+    STATE_IDLE, /* between two requests, or before the first */
+    STATE_HEAD,
+    STATE_BODY,
+    STATE_WAIT,   /* the handler has the request */
+    STATE_GONE,   /* as before, but nobody is there any more */
+    STATE_WRITE,  /* the answer goes out */
+    STATE_FINISH, /* close_notify goes out */
+    STATE_LINGER, /* waits for the client's end, so that it can read ours */
+    STATE_CLOSED, /* waits for libuv to let go of the handles */
+};
+
+/* What a state wants next. */
+enum step { STEP_AGAIN, STEP_READ, STEP_WRITE, STEP_PAUSE, STEP_DEAD };
+
+struct conn {
+    uint32_t magic;
+    enum state state;
+    struct conn_env *env;
+    struct limits_entry entry;
+    struct conn_door door;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    int handles;  /* of the two, still to be closed */
+    int watching; /* UV_READABLE, UV_WRITABLE or 0 */
+    struct stream stream;
+    uint64_t handshake_by_ns;
+    bool driving; /* a step is running: conn_answer() must not start another */
+    bool served;  /* at least one request */
+    bool close;   /* after this answer */
+    struct parse parse;
+    struct server_request request;
+    struct reply reply;
+    struct buf head;            /* of the answer */
+    struct server_bytes *bytes; /* and its body, shared */
+    uint64_t body_bytes;        /* of it to send: 0 for HEAD */
+    uint64_t sent;              /* of head and body together, taken by the stream */
+    uint64_t progress;          /* stream.sent when the timer was set */
+    unsigned status;
+    uint32_t extra_bytes; /* came while the handler works, or while lingering */
+};
+
+static enum step step_silent(struct conn *c);
+static enum step step_token(struct conn *c);
+static enum step step_handshake(struct conn *c);
+static enum step step_read(struct conn *c);
+static enum step step_wait(struct conn *c);
+static enum step step_nothing(struct conn *c);
+static enum step step_write(struct conn *c);
+static enum step step_finish(struct conn *c);
+static enum step step_linger(struct conn *c);
+
+static const struct {
+    const char *name;
+    enum step (*step)(struct conn *c);
+    enum limits_rank rank; /* of one without credentials */
+    int timer_ms;          /* set on entry; 0: none */
+} STATES[] = {
+    [STATE_SILENT] = {"silent", step_silent, LIMITS_SILENT, SERVER_HANDSHAKE_MS},
+    [STATE_TOKEN] = {"token", step_token, LIMITS_HANDSHAKE, CONN_KEEP_TIMER},
+    [STATE_HANDSHAKE] = {"handshake", step_handshake, LIMITS_HANDSHAKE, CONN_KEEP_TIMER},
+    [STATE_IDLE] = {"idle", step_read, LIMITS_READING, SERVER_IDLE_MS},
+    [STATE_HEAD] = {"head", step_read, LIMITS_READING, SERVER_HEADER_MS},
+    [STATE_BODY] = {"body", step_read, LIMITS_READING, SERVER_BODY_MS},
+    [STATE_WAIT] = {"wait", step_wait, LIMITS_BUSY, 0},
+    [STATE_GONE] = {"gone", step_nothing, LIMITS_BUSY, 0},
+    [STATE_WRITE] = {"write", step_write, LIMITS_READING, SERVER_NO_PROGRESS_MS},
+    [STATE_FINISH] = {"finish", step_finish, LIMITS_CLOSING, SERVER_LINGER_MS},
+    [STATE_LINGER] = {"linger", step_linger, LIMITS_CLOSING, CONN_KEEP_TIMER},
+    [STATE_CLOSED] = {"closed", step_nothing, LIMITS_CLOSING, CONN_KEEP_TIMER},
+};
+
+static void on_timer(uv_timer_t *t);
+
+static void set_timer(struct conn *c, uint64_t ms)
+{
+    (void)uv_timer_start(&c->timer, on_timer, ms, 0);
+}
+
+static enum limits_rank rank_of(const struct conn *c)
+{
+    enum limits_rank rank = STATES[c->state].rank;
+
+    if (!c->entry.authenticated || rank != LIMITS_READING)
+        return rank;
+    return c->state == STATE_IDLE ? LIMITS_IDLE : LIMITS_BUSY;
+}
+
+static void enter(struct conn *c, enum state state)
+{
+    int ms = STATES[state].timer_ms;
+
+    c->state = state;
+    c->entry.rank = rank_of(c);
+    if (state == STATE_IDLE && !c->served)
+        ms = SERVER_HEADER_MS; /* a newcomer without a request is not worth a minute */
+    if (ms == 0)
+        (void)uv_timer_stop(&c->timer);
+    else if (ms != CONN_KEEP_TIMER)
+        set_timer(c, (uint64_t)ms);
+}
+
+static struct conn *conn_of(struct server_request *r)
+{
+    struct conn *c = (struct conn *)(void *)((char *)r - offsetof(struct conn, request));
+
+    MAGIC_CHECK(c, CONN_MAGIC);
+    return c;
+}
+
+static void release_answer(struct conn *c)
+{
+    parse_release(&c->parse);
+    reply_release(&c->reply);
+    buf_release(&c->head);
+    server_bytes_unref(c->bytes);
+    c->bytes = NULL;
+}
+
+/* The answer is out, or as much of it as ever will be. */
+static void tell_done(struct conn *c)
+{
+    uint64_t body = c->sent > c->head.len ? c->sent - c->head.len : 0;
+
+    if (c->env->done)
+        c->env->done(c->env->ctx, &c->request, c->status, body);
+    release_answer(c);
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    struct conn *c = h->data;
+    struct conn_env *env;
+
+    MAGIC_CHECK(c, CONN_MAGIC);
+    if (--c->handles)
+        return;
+    env = c->env;
+    release_answer(c);
+    c->magic = 0;
+    free(c);
+    env->open--;
+    env->closed(env);
+}
+
+/* The end, from any state, without a word to the client. `force`: the handler's answer to a request
+ * it holds without on_gone is not waited for. */
+static void drop(struct conn *c, bool force)
+{
+    enum state was = c->state;
+
+    if (was == STATE_CLOSED || (was == STATE_GONE && !force))
+        return;
+    (void)uv_poll_stop(&c->poll);
+    c->watching = 0;
+    stream_close(&c->stream);
+    if (was == STATE_WAIT && !c->request.on_gone && !force) {
+        enter(c, STATE_GONE);
+        return;
+    }
+    enter(c, STATE_CLOSED);
+    limits_remove(&c->env->limits, &c->entry);
+    if (was == STATE_WAIT && c->request.on_gone)
+        c->request.on_gone(&c->request);
+    if (was == STATE_WRITE || (was == STATE_GONE && c->status))
+        tell_done(c);
+    uv_close((uv_handle_t *)&c->poll, on_closed);
+    uv_close((uv_handle_t *)&c->timer, on_closed);
+}
+
+static void drive(struct conn *c);
+
+static void on_poll(uv_poll_t *p, int status, int events)
+{
+    struct conn *c = p->data;
+
+    (void)events; /* the step finds out by trying */
+    MAGIC_CHECK(c, CONN_MAGIC);
+    if (status < 0)
+        drop(c, false); /* reset */
+    else
+        drive(c);
+}
+
+static void watch(struct conn *c, int events)
+{
+    if (c->watching == events)
+        return;
+    c->watching = events;
+    if (events == 0)
+        (void)uv_poll_stop(&c->poll);
+    else if (uv_poll_start(&c->poll, events, on_poll))
+        drop(c, false);
+}
+
+static void drive(struct conn *c)
+{
+    enum step s = STEP_AGAIN;
+
+    c->driving = true;
+    for (int i = 0; i < CONN_STEPS_MAX && s == STEP_AGAIN; i++)
+        s = STATES[c->state].step(c);
+    c->driving = false;
+    switch (s) {
+    case STEP_AGAIN:
+    case STEP_READ:
+        watch(c, UV_READABLE);
+        break;
+    case STEP_WRITE:
+        watch(c, UV_WRITABLE);
+        break;
+    case STEP_PAUSE:
+        watch(c, 0);
+        break;
+    case STEP_DEAD:
+        drop(c, false);
+        break;
+    }
+}
+
+/* Give the answer its head and let it go out; takes over `bytes`. */
+static void answer(struct conn *c, unsigned status, const char *content_type,
+                   struct server_bytes *bytes)
+{
+    struct reply_frame frame = {
+        .status = status,
+        .content_type = content_type,
+        .length = bytes ? bytes->bytes : 0,
+        .id = c->request.id,
+        .http10 = parse_is_http10(&c->parse),
+        .now = (time_t)(clock_real_ns() / CLOCK_NS_PER_SEC),
+    };
+
+    if (c->env->draining)
+        c->close = true;
+    frame.close = c->close;
+    c->status = status;
+    c->bytes = bytes;
+    c->body_bytes = c->request.method == SERVER_HEAD ? 0 : frame.length;
+    c->sent = 0;
+    c->progress = c->stream.sent;
+    buf_init(&c->head, REPLY_HEAD_MAX_BYTES);
+    reply_head(&c->reply, &frame, &c->head);
+}
+
+static void error_answer(struct conn *c, unsigned status, const char *text)
+{
+    struct server_bytes *bytes;
+    struct buf b;
+
+    buf_init(&b, ERR_TEXT_BYTES * 4);
+    for (const char *s = text; *s; s++)
+        buf_putc(&b, (unsigned char)*s < 0x20 || *s == 0x7f ? ' ' : *s);
+    buf_putc(&b, '\n');
+    bytes = server_bytes_take(&b);
+    (void)reply_header(&c->reply, "X-Go-Pprof", "1");
+    answer(c, status, "text/plain; charset=utf-8", bytes);
+}
+
+/* The server's own refusal; the connection ends with it. */
+static enum step refuse(struct conn *c, unsigned status, const char *text)
+{
+    c->env->counts.bad_requests++;
+    c->close = true;
+    if (c->request.id[0] == '\0')
+        request_id(&c->request);
+    error_answer(c, status, text);
+    enter(c, STATE_WRITE);
+    return STEP_AGAIN;
+}
+
+static void begin_request(struct conn *c)
+{
+    parse_init(&c->parse);
+    reply_init(&c->reply);
+    request_clear(&c->request);
+    c->request.began_ns = clock_mono_ns();
+    c->extra_bytes = 0;
+    c->status = 0;
+}
+
+static enum step step_silent(struct conn *c)
+{
+    int byte = stream_peek(&c->stream);
+
+    if (byte == -EAGAIN)
+        return STEP_READ;
+    if (byte < 0)
+        return STEP_DEAD;
+    if (!c->door.tls) {
+        enter(c, STATE_IDLE);
+        return STEP_AGAIN;
+    }
+    if (byte >= 'A' && byte <= 'Z') {
+        /* a method, not a TLS record (22): say so in the language that was used */
+        begin_request(c);
+        return refuse(c, 400, "this port speaks HTTPS: use https:// (or https+insecure://)");
+    }
+    enter(c, STATE_TOKEN);
+    return STEP_AGAIN;
+}
+
+static enum step step_token(struct conn *c)
+{
+    uint64_t now = clock_mono_ns();
+    uint64_t left_ms;
+    uint32_t wait_ms;
+
+    if (now >= c->handshake_by_ns) {
+        c->env->counts.timeouts++;
+        return STEP_DEAD;
+    }
+    left_ms = (c->handshake_by_ns - now) / CLOCK_NS_PER_MS + 1;
+    wait_ms = limits_handshake(&c->env->limits, now);
+    set_timer(c, wait_ms && wait_ms < left_ms ? wait_ms : left_ms);
+    if (wait_ms)
+        return STEP_PAUSE;
+    if (!c->env->tls || stream_start_tls(&c->stream, c->env->tls))
+        return STEP_DEAD;
+    enter(c, STATE_HANDSHAKE);
+    return STEP_AGAIN;
+}
+
+static enum step later(const struct conn *c, bool write)
+{
+    return stream_wants_write(&c->stream, write) ? STEP_WRITE : STEP_READ;
+}
+
+static enum step step_handshake(struct conn *c)
+{
+    char why[128];
+    int r = stream_handshake(&c->stream);
+
+    if (r == -EAGAIN)
+        return later(c, false);
+    if (r) {
+        c->env->counts.handshakes_failed++;
+        log_debug("TLS handshake failed", LOG_STR("peer", c->request.peer),
+                  LOG_STR("why", tls_conn_why(c->stream.tls, why, sizeof(why))));
+        enter(c, STATE_FINISH);
+        return STEP_AGAIN;
+    }
+    c->env->counts.handshakes++;
+    enter(c, STATE_IDLE);
+    return STEP_AGAIN;
+}
+
+static void local_place(const struct conn *c, struct request_place *ret)
+{
+    struct sockaddr_storage addr = {.ss_family = AF_UNSPEC};
+    socklen_t bytes = sizeof(addr);
+
+    *ret = (struct request_place){.hosts = c->env->hosts,
+                                  .hosts_count = c->env->hosts_count,
+                                  .port = c->door.port,
+                                  .tls = c->door.tls};
+    if (getsockname(c->stream.fd, (struct sockaddr *)&addr, &bytes) == 0)
+        (void)host_from_socket(&addr, &ret->local);
+}
+
+static enum step serve(struct conn *c)
+{
+    struct request_place place;
+    const char *why;
+    unsigned status;
+
+    local_place(c, &place);
+    request_fill(&c->request, &c->parse);
+    if (!c->parse.keep_alive)
+        c->close = true;
+    status = request_refused(&c->parse, &place, &why);
+    if (status)
+        return refuse(c, status, why);
+    c->env->counts.requests++;
+    c->served = true;
+    enter(c, STATE_WAIT);
+    c->env->handler(c->env->ctx, &c->request);
+    return c->state == STATE_WAIT ? STEP_READ : STEP_AGAIN;
+}
+
+/* Idle, head and body: the next bytes of a request. */
+static enum step step_read(struct conn *c)
+{
+    unsigned char data[TLS_RECORD_BYTES];
+    ssize_t n = stream_read(&c->stream, data, sizeof(data));
+    size_t used = 0;
+
+    if (n == -EAGAIN)
+        return later(c, false);
+    if (n <= 0) {
+        /* a broken TLS has sent an alert, which a reset would destroy */
+        if (n < 0 && c->stream.tls) {
+            enter(c, STATE_FINISH);
+            return STEP_AGAIN;
+        }
+        return STEP_DEAD;
+    }
+    if (c->state == STATE_IDLE) {
+        begin_request(c);
+        enter(c, STATE_HEAD);
+    }
+    switch (parse_feed(&c->parse, data, (size_t)n, &used)) {
+    case PARSE_BAD:
+        return refuse(c, c->parse.status, c->parse.why);
+    case PARSE_DONE:
+        if (used < (size_t)n)
+            c->close = true; /* pipelined: this one is answered, the rest forgotten */
+        return serve(c);
+    case PARSE_MORE:
+        break;
+    }
+    if (c->state == STATE_HEAD && c->parse.head_done)
+        enter(c, STATE_BODY);
+    return STEP_READ;
+}
+
+/* The handler works: all that matters is whether the client is still there. */
+static enum step step_wait(struct conn *c)
+{
+    unsigned char data[TLS_RECORD_BYTES];
+    ssize_t n = stream_read(&c->stream, data, sizeof(data));
+
+    if (n == -EAGAIN)
+        return later(c, false);
+    if (n <= 0)
+        return STEP_DEAD;
+    c->close = true;
+    c->extra_bytes += (uint32_t)n;
+    return c->extra_bytes > CONN_EXTRA_MAX_BYTES ? STEP_DEAD : STEP_READ;
+}
+
+static enum step step_nothing(struct conn *c)
+{
+    (void)c;
+    return STEP_PAUSE;
+}
+
+/* The next piece of head and body, straight from where they are. */
+static ssize_t write_piece(struct conn *c)
+{
+    uint64_t at;
+
+    if (c->sent < c->head.len)
+        return stream_write(&c->stream, c->head.data + c->sent, c->head.len - c->sent);
+    at = c->sent - c->head.len;
+    return stream_write(&c->stream, c->bytes->data + at, c->body_bytes - at);
+}
+
+static enum step step_write(struct conn *c)
+{
+    uint64_t end = c->head.len + c->body_bytes;
+    uint64_t turn = c->sent + SERVER_WINDOW_BYTES; /* then the others have their turn */
+
+    if (c->head.failed)
+        return STEP_DEAD;
+    while (c->sent < end && c->sent < turn) {
+        ssize_t n = write_piece(c);
+
+        if (n == -EAGAIN || n == 0)
+            break;
+        if (n < 0)
+            return STEP_DEAD;
+        c->sent += (uint64_t)n;
+    }
+    if (c->stream.sent != c->progress) {
+        c->progress = c->stream.sent;
+        set_timer(c, SERVER_NO_PROGRESS_MS);
+    }
+    if (c->sent < end)
+        return c->sent < turn ? later(c, true) : STEP_WRITE;
+    tell_done(c);
+    if (c->close) {
+        enter(c, STATE_FINISH);
+        return STEP_AGAIN;
+    }
+    enter(c, STATE_IDLE);
+    return STEP_READ;
+}
+
+static enum step step_finish(struct conn *c)
+{
+    int r = stream_finish(&c->stream);
+
+    if (r == -EAGAIN)
+        return later(c, true);
+    if (r)
+        return STEP_DEAD;
+    c->extra_bytes = 0;
+    enter(c, STATE_LINGER);
+    return STEP_AGAIN;
+}
+
+/*
+ * close(2) with unread bytes sends a reset, and that makes the client's kernel throw away what it
+ * has not read of our answer. So: read and forget until the client has closed, for a short while.
+ */
+static enum step step_linger(struct conn *c)
+{
+    unsigned char data[TLS_RECORD_BYTES];
+    ssize_t n = stream_read_raw(&c->stream, data, sizeof(data));
+
+    if (n == -EAGAIN)
+        return STEP_READ;
+    if (n <= 0)
+        return STEP_DEAD;
+    c->extra_bytes += (uint32_t)n;
+    return c->extra_bytes > CONN_LINGER_MAX_BYTES ? STEP_DEAD : STEP_READ;
+}
+
+static void on_timer(uv_timer_t *t)
+{
+    struct conn *c = t->data;
+
+    MAGIC_CHECK(c, CONN_MAGIC);
+    log_debug("timer", LOG_STR("peer", c->request.peer), LOG_STR("state", STATES[c->state].name));
+    switch (c->state) {
+    case STATE_TOKEN:
+        drive(c);
+        return;
+    case STATE_GONE: /* answered */
+        drop(c, true);
+        return;
+    case STATE_HEAD:
+    case STATE_BODY:
+        c->env->counts.timeouts++;
+        (void)refuse(c, 408, "the request took too long");
+        drive(c);
+        return;
+    case STATE_SILENT:
+    case STATE_HANDSHAKE:
+    case STATE_IDLE:
+    case STATE_WRITE:
+        c->env->counts.timeouts++;
+        drop(c, false);
+        return;
+    case STATE_WAIT:
+    case STATE_FINISH:
+    case STATE_LINGER:
+    case STATE_CLOSED:
+        drop(c, false);
+        return;
+    }
+}
+
+static void peer_text(const struct conn *c, const struct sockaddr_storage *addr, char *out,
+                      size_t bytes)
+{
+    char text[INET6_ADDRSTRLEN] = "?";
+    struct host h;
+
+    if (host_from_socket(addr, &h) == 0) {
+        bool v4 = IN6_IS_ADDR_V4MAPPED(&h.ip);
+
+        (void)inet_ntop(v4 ? AF_INET : AF_INET6, h.ip.s6_addr + (v4 ? 12 : 0), text, sizeof(text));
+        (void)snprintf(out, bytes, v4 ? "%s:%d" : "[%s]:%d", text, h.port);
+    } else {
+        struct ucred who = {0};
+        socklen_t len = sizeof(who);
+
+        if (getsockopt(c->stream.fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
+            (void)snprintf(out, bytes, "unix:?");
+        else
+            (void)snprintf(out, bytes, "unix:pid %d uid %u", (int)who.pid, (unsigned)who.uid);
+    }
+}
+
+/* Room for one more, if need be by dropping others. */
+static bool admitted(struct conn_env *env, const struct limits_key *key)
+{
+    struct limits_entry *victim;
+    int r;
+
+    while ((r = limits_admit(&env->limits, key, &victim)) == -EAGAIN)
+        drop((struct conn *)(void *)((char *)victim - offsetof(struct conn, entry)), true);
+    return r == 0;
+}
+
+void conn_accept(struct conn_env *env, const struct conn_door *door, int fd,
+                 const struct sockaddr_storage *peer)
+{
+    struct conn *c = NULL;
+    struct limits_key key;
+
+    env->counts.accepted++;
+    limits_key(peer, &key);
+    if (!admitted(env, &key) || !(c = calloc(1, sizeof(*c))) ||
+        uv_poll_init_socket(env->loop, &c->poll, fd)) {
+        env->counts.refused++;
+        free(c);
+        (void)close(fd);
+        return;
+    }
+    (void)uv_timer_init(env->loop, &c->timer); /* cannot fail */
+    c->magic = CONN_MAGIC;
+    c->env = env;
+    c->door = *door;
+    c->entry.key = key;
+    c->poll.data = c->timer.data = c;
+    c->handles = 2;
+    c->handshake_by_ns = clock_mono_ns() + SERVER_HANDSHAKE_MS * CLOCK_NS_PER_MS;
+    stream_init(&c->stream, fd);
+    env->open++;
+    limits_add(&env->limits, &c->entry);
+    c->request.listener = door->id;
+    peer_text(c, peer, c->request.peer, sizeof(c->request.peer));
+    enter(c, STATE_SILENT);
+    drive(c); /* the first bytes are often there already */
+}
+
+static struct conn *conn_of_entry(struct limits_entry *e)
+{
+    struct conn *c = (struct conn *)(void *)((char *)e - offsetof(struct conn, entry));
+
+    MAGIC_CHECK(c, CONN_MAGIC);
+    return c;
+}
+
+bool conn_evict(struct conn_env *env)
+{
+    struct limits_entry *victim = limits_victim(&env->limits);
+
+    if (victim)
+        drop(conn_of_entry(victim), true);
+    return victim != NULL;
+}
+
+void conn_drain(struct conn_env *env)
+{
+    struct limits_entry *next;
+
+    env->draining = true;
+    for (struct limits_entry *e = env->limits.first; e; e = next) {
+        struct conn *c = conn_of_entry(e);
+
+        next = e->next;
+        if (c->state == STATE_SILENT || c->state == STATE_TOKEN || c->state == STATE_HANDSHAKE ||
+            c->state == STATE_IDLE)
+            drop(c, false);
+    }
+}
+
+void conn_drop_all(struct conn_env *env)
+{
+    /* on_gone and done may not touch other requests, but the list is re-read all the same */
+    while (env->limits.first)
+        drop(conn_of_entry(env->limits.first), true);
+}
+
+void conn_authenticated(struct server_request *r)
+{
+    struct conn *c = conn_of(r);
+
+    if (c->state == STATE_CLOSED)
+        return;
+    limits_authenticated(&c->env->limits, &c->entry);
+    c->entry.rank = rank_of(c);
+}
+
+void conn_header(struct server_request *r, const char *name, const char *value)
+{
+    (void)reply_header(&conn_of(r)->reply, name, value);
+}
+
+/* The handler's answer has its head: let it go, or end what is only a memory of a connection. */
+static void answered(struct conn *c)
+{
+    if (c->state == STATE_GONE) {
+        set_timer(c, 0);
+        return;
+    }
+    enter(c, STATE_WRITE);
+    /* Late: the loop does the writing, so that no callback of the handler runs inside its call. */
+    if (!c->driving)
+        watch(c, UV_WRITABLE);
+}
+
+void conn_answer(struct server_request *r, unsigned status, const char *content_type,
+                 struct server_bytes *bytes)
+{
+    struct conn *c = conn_of(r);
+
+    assert(c->state == STATE_WAIT || c->state == STATE_GONE); /* one answer a request */
+    answer(c, status, content_type, bytes);
+    answered(c);
+}
+
+void conn_error(struct server_request *r, unsigned status, const char *text)
+{
+    struct conn *c = conn_of(r);
+
+    assert(c->state == STATE_WAIT || c->state == STATE_GONE);
+    error_answer(c, status, text);
+    answered(c);
+}

@@ -1,0 +1,77 @@
+/*
+ * conn.h: one connection from accept(2) to its end, as a state machine.
+ *
+ *   silent ─▶ token ─▶ handshake ─▶ idle ─▶ head ─▶ body ─▶ wait ─▶ write ─▶ idle …
+ *     │ (plain: straight to idle)           refusals ────────────────▲ └▶ finish ─▶ linger ─▶
+ * closed
+ *
+ * Every handle is in the one struct, conn_drop() works from any state. A handler holds the request
+ * in "wait" only; if the client leaves then, on_gone is called at once, or, when the handler did
+ * not ask for that, the state is "gone" until it answers.
+ *
+ * What a connection may cost: about 1 KB before its first byte, TLS's 2 x 17 KB from then on, the
+ * request's head while it is served, and nothing for the answer: that is shared (server_bytes) and
+ * goes straight from there into the kernel.
+ */
+#ifndef SIDECAR_HTTP_CONN_H
+#define SIDECAR_HTTP_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "sidecar/http/host.h"
+#include "sidecar/http/limits.h"
+#include "sidecar/http/server.h"
+#include "sidecar/http/tls.h"
+
+enum {
+    CONN_EXTRA_MAX_BYTES = 16384,   /* sent while an answer is waited for; more ends it */
+    CONN_LINGER_MAX_BYTES = 262144, /* thrown away after the last answer */
+};
+
+/* What all connections share; the server's. */
+struct conn_env {
+    uv_loop_t *loop;
+    server_handler handler;
+    server_done done;
+    void *ctx;
+    void (*closed)(struct conn_env *env); /* a connection's memory is gone */
+    struct limits limits;
+    struct tls *tls;    /* NULL: no TLS */
+    struct host *hosts; /* allowed Host headers */
+    size_t hosts_count;
+    struct server_counts counts; /* without connections and preauth, which limits knows */
+    uint32_t open;               /* connections whose memory still exists */
+    bool draining;
+};
+
+/* Where a connection came in. */
+struct conn_door {
+    int id;
+    bool tls;
+    int port; /* HOST_PORT_ANY for unix sockets */
+};
+
+/**
+ * conn_accept(env, door, fd, peer): take over the accepted, non-blocking ${fd}; within the caps, or
+ * it is closed at once (and counted).
+ */
+void conn_accept(struct conn_env *env, const struct conn_door *door, int fd,
+                 const struct sockaddr_storage *peer);
+
+/** conn_evict(env): drop the least deserving one (no descriptors left); false: all are busy. */
+bool conn_evict(struct conn_env *env);
+/** conn_drain(env): drop those that serve nothing; the others close after their answer. */
+void conn_drain(struct conn_env *env);
+/** conn_drop_all(env): end them all; on_gone and done are called from here, never later. */
+void conn_drop_all(struct conn_env *env);
+
+/* Behind server_authenticated(), server_header(), server_answer() and server_error(). */
+void conn_authenticated(struct server_request *r);
+void conn_header(struct server_request *r, const char *name, const char *value);
+void conn_answer(struct server_request *r, unsigned status, const char *content_type,
+                 struct server_bytes *bytes);
+void conn_error(struct server_request *r, unsigned status, const char *text);
+
+#endif

@@ -1,0 +1,129 @@
+#include "sidecar/http/host.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/num.h"
+
+static bool is_name_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+}
+
+static void map_ipv4(const struct in_addr *v4, struct in6_addr *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    ret->s6_addr[10] = ret->s6_addr[11] = 0xff;
+    memcpy(ret->s6_addr + 12, v4, sizeof(*v4));
+}
+
+/* The part before the port, already without brackets; `colons`: it must be an IPv6 address. */
+static int parse_name(const char *s, size_t bytes, bool colons, struct host *h)
+{
+    struct in_addr v4;
+
+    if (bytes == 0 || bytes >= sizeof(h->name))
+        return -EINVAL;
+    for (size_t i = 0; i < bytes; i++)
+        h->name[i] = (s[i] >= 'A' && s[i] <= 'Z') ? (char)(s[i] + 'a' - 'A') : s[i];
+    h->name[bytes] = '\0';
+    if (colons) {
+        h->is_ip = inet_pton(AF_INET6, h->name, &h->ip) == 1;
+        h->name[0] = '\0';
+        return h->is_ip ? 0 : -EINVAL;
+    }
+    if (inet_pton(AF_INET, h->name, &v4) == 1) {
+        h->is_ip = true;
+        h->name[0] = '\0';
+        map_ipv4(&v4, &h->ip);
+        return 0;
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        if (!is_name_byte(h->name[i]) || (h->name[i] == '.' && (i == 0 || h->name[i - 1] == '.')))
+            return -EINVAL;
+    }
+    if (h->name[bytes - 1] == '.')
+        h->name[bytes - 1] = '\0';
+    return 0;
+}
+
+static int parse_port(const char *s, struct host *h)
+{
+    uint64_t port;
+
+    if (*s == '\0')
+        return 0;
+    if (*s != ':' || num_u64(s + 1, strlen(s + 1), 10, 65535, &port) || port == 0)
+        return -EINVAL;
+    h->port = (int)port;
+    return 0;
+}
+
+int host_parse(const char *text, struct host *ret)
+{
+    struct host h = {.port = HOST_PORT_NONE};
+    const char *first = strchr(text, ':');
+    bool bare_v6 = text[0] != '[' && first && strchr(first + 1, ':');
+    const char *end;
+    int r;
+
+    if (text[0] == '[') {
+        end = strchr(text, ']');
+        if (!end)
+            return -EINVAL;
+        r = parse_name(text + 1, (size_t)(end - text) - 1, true, &h);
+        end++;
+    } else {
+        end = bare_v6 || !first ? text + strlen(text) : first;
+        r = parse_name(text, (size_t)(end - text), bare_v6, &h);
+    }
+    if (r == 0)
+        r = parse_port(end, &h);
+    if (r == 0)
+        *ret = h;
+    return r;
+}
+
+int host_from_socket(const struct sockaddr_storage *addr, struct host *ret)
+{
+    struct host h = {.is_ip = true};
+
+    if (addr->ss_family == AF_INET) {
+        struct sockaddr_in in;
+
+        memcpy(&in, addr, sizeof(in));
+        map_ipv4(&in.sin_addr, &h.ip);
+        h.port = ntohs(in.sin_port);
+    } else if (addr->ss_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+
+        memcpy(&in6, addr, sizeof(in6));
+        h.ip = in6.sin6_addr;
+        h.port = ntohs(in6.sin6_port);
+    } else {
+        return -EAFNOSUPPORT;
+    }
+    *ret = h;
+    return 0;
+}
+
+bool host_is_any(const struct host *h)
+{
+    struct in6_addr v4_any;
+
+    map_ipv4(&(struct in_addr){INADDR_ANY}, &v4_any);
+    return h->is_ip && (memcmp(&h->ip, &in6addr_any, sizeof(h->ip)) == 0 ||
+                        memcmp(&h->ip, &v4_any, sizeof(h->ip)) == 0);
+}
+
+bool host_matches(const struct host *allowed, const struct host *given, int listener_port)
+{
+    if (allowed->is_ip != given->is_ip)
+        return false;
+    if (given->is_ip ? memcmp(&allowed->ip, &given->ip, sizeof(given->ip)) != 0
+                     : strcmp(allowed->name, given->name) != 0)
+        return false;
+    return given->port == HOST_PORT_NONE || listener_port == HOST_PORT_ANY ||
+           given->port == listener_port || given->port == allowed->port;
+}
