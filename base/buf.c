@@ -25,7 +25,10 @@ void buf_clear(struct buf *b)
     b->failed = false;
 }
 
-/* Room for `bytes` more. The limit is tested before anything is grown or moved. */
+/*
+ * Room for `bytes` more. The limit is tested before anything is grown or moved. Behind cap there is
+ * always one byte more, for the end mark of buf_text() and vsnprintf(3), which is no content.
+ */
 static bool room(struct buf *b, size_t bytes)
 {
     size_t cap = b->cap ? b->cap : BUF_FIRST_BYTES;
@@ -33,15 +36,15 @@ static bool room(struct buf *b, size_t bytes)
 
     if (b->failed)
         return false;
-    if (bytes > b->max_bytes || b->len > b->max_bytes - bytes) {
+    if (bytes > b->max_bytes || b->len > b->max_bytes - bytes || bytes > SIZE_MAX / 2) {
         b->failed = true;
         return false;
     }
-    if (b->len + bytes <= b->cap)
+    if (b->data && b->len + bytes <= b->cap)
         return true;
     while (cap < b->len + bytes)
         cap = cap > b->max_bytes / 2 ? b->max_bytes : cap * 2;
-    p = realloc(b->data, cap);
+    p = realloc(b->data, cap + 1);
     if (!p) {
         b->failed = true;
         return false;
@@ -94,7 +97,7 @@ void buf_printf(struct buf *b, const char *fmt, ...)
         buf_put(b, small, (size_t)n);
         return;
     }
-    p = buf_reserve(b, (size_t)n + 1);
+    p = buf_reserve(b, (size_t)n);
     if (!p)
         return;
     va_start(ap, fmt);
@@ -115,15 +118,8 @@ void buf_drop(struct buf *b, size_t bytes)
 
 const char *buf_text(struct buf *b)
 {
-    unsigned char *p = buf_reserve(b, 1);
-
-    if (!p) {
-        /* full to the last byte: the text loses its last byte rather than its end mark */
-        if (b->len == 0 || !b->data)
-            return "";
-        b->data[b->len - 1] = '\0';
-        return (const char *)b->data;
-    }
-    *p = '\0';
+    if (b->failed || !b->data)
+        return "";
+    b->data[b->len] = '\0';
     return (const char *)b->data;
 }
