@@ -167,6 +167,16 @@ static const char *share(char out[static TOP_VALUE_BYTES], int64_t value, int64_
     return out;
 }
 
+/* In a sentence, without the column's spaces. */
+static const char *share_word(char out[static TOP_VALUE_BYTES], int64_t value, int64_t total)
+{
+    const char *text = share(out, value, total);
+
+    while (*text == ' ')
+        text++;
+    return text;
+}
+
 static void print_time(const struct top *t, struct buf *out)
 {
     time_t seconds = (time_t)(profile_time_ns(t->p) / (int64_t)CLOCK_NS_PER_SEC);
@@ -194,11 +204,11 @@ static void print_head(const struct top *t, size_t rows, struct top_unit unit, s
         buf_printf(out, "Duration: %.2fs, Total samples = %s", (double)duration / 1e9,
                    show(a, t->total, unit));
         if (cpu_time)
-            buf_printf(out, " (%s)", share(b, t->total, duration));
+            buf_printf(out, " (%s)", share_word(b, t->total, duration));
         buf_putc(out, '\n');
     }
     buf_printf(out, "Showing nodes accounting for %s, %s", show(a, shown, unit),
-               share(b, shown, t->total));
+               share_word(b, shown, t->total));
     buf_printf(out, " of %s total\n", show(a, t->total, unit));
     if (rows < t->nrows)
         buf_printf(out, "Showing top %zu nodes out of %zu\n", rows, t->nrows);

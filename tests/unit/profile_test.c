@@ -897,6 +897,7 @@ static void test_huge_message(void **state)
 static void test_overflow_in_a_file(void **state)
 {
     struct profile *p = example();
+    size_t labels;
     struct buf b;
     Pprof__Profile *m;
 
@@ -905,8 +906,10 @@ static void test_overflow_in_a_file(void **state)
     m = unpack(&b);
     m->sample[0]->value[0] = m->sample[1]->value[0] = INT64_MAX;
     m->sample[0]->n_location_id = m->sample[1]->n_location_id = 0;
+    labels = m->sample[1]->n_label;
     m->sample[1]->n_label = 0;
     refused_message(m, -EOVERFLOW, "63 bits");
+    m->sample[1]->n_label = labels; /* to be freed */
     free_message(m);
     buf_release(&b);
     profile_free(p);
