@@ -16,9 +16,9 @@ enum {
 };
 
 /*
- * What our events carry. Guard and sampler must agree (guard/perf.c opens them):
- * sample_type = IDENTIFIER | IP | TID | TIME | CPU | PERIOD | CALLCHAIN | REGS_USER | STACK_USER, no
- * READ; sample_id_all = 1; clockid CLOCK_MONOTONIC; regs in ascending bit order.
+ * What our events carry. Guard and sampler must agree (guard/event.c opens them):
+ * sample_type = IDENTIFIER | IP | TID | TIME | STREAM_ID | CPU | PERIOD | CALLCHAIN | REGS_USER |
+ * STACK_USER, no READ; sample_id_all = 1; clockid CLOCK_MONOTONIC; regs in ascending bit order.
  */
 struct record_shape {
     uint64_t regs; /* sample_regs_user mask */
@@ -26,22 +26,24 @@ struct record_shape {
 
 enum record_kind {
     RECORD_SAMPLE,
-    RECORD_LOST,   /* lost */
-    RECORD_EXIT,   /* pid, tid */
-    RECORD_FORK,   /* pid, tid (the child's) and ppid, ptid */
-    RECORD_COMM,   /* pid, tid; exec */
-    RECORD_MMAP,   /* an executable mapping appeared */
+    RECORD_LOST, /* lost */
+    RECORD_EXIT, /* pid, tid */
+    RECORD_FORK, /* pid, tid (the child's) and ppid, ptid */
+    RECORD_COMM, /* pid, tid; exec */
+    RECORD_MMAP, /* an executable mapping appeared */
     RECORD_THROTTLE,
     RECORD_OTHER,
 };
 
 struct record {
     enum record_kind kind;
-    uint64_t id; /* event id */
+    uint64_t id;     /* of the event that was opened, also for what was inherited from it */
+    uint64_t stream; /* the same for the opened event itself; of its own for each inherited copy */
     uint32_t pid, tid, ppid, ptid;
     uint64_t time_ns; /* CLOCK_MONOTONIC */
     uint32_t cpu;
-    uint64_t period_ns;
+    uint64_t period_ns; /* the one the event was born with: PERF_EVENT_IOC_PERIOD changes the timer
+                           of a cpu-clock event, but not what its samples say (Linux 6.18) */
     uint64_t ip;
     int user; /* sample: 1 when it hit user mode */
     int exec; /* COMM because of execve */

@@ -3,16 +3,13 @@
  * here. Decides which samples count (no double counting), what each weighs, and which events get
  * a new period.
  *
- * Period: each event starts with a random first period in (0, nominal], so that threads that run
- * little are seen without bias (as Go's own per-thread timers do); its first sample weighs the
- * nominal period, and what it delivers until the first tick is dropped. After that each sample
- * weighs its own period. About once a second, events that fired since get a new period, nominal
- * ±20 %, so that nothing aliases; those that did not fire keep theirs, since a change restarts the
- * timer and would starve them.
+ * What a sample weighs, which are dropped, and why: weigh.h. Events that have just fired for the
+ * first time are given their real period at the next drain; about once a second the busy ones get
+ * a new one, nominal ±20 %, so that nothing aliases.
  *
- * Double counting: an inherited event's sample has the parent event's id and the child's tid. If
- * that tid has an event of its own (it was opened directly while inheritance already covered it),
- * the inherited sample is dropped; an EXIT record frees the tid.
+ * Rings are drained each SESSION_DRAIN_MS (sooner where a ring would be half full by then), in
+ * label mode at each wake-up. A ring whose poll(2) says POLLHUP is read by timer from then on: its
+ * owner's thread ended, but others write into it too.
  */
 #ifndef SAMPLER_PERF_SESSION_H
 #define SAMPLER_PERF_SESSION_H
@@ -20,6 +17,14 @@
 #include "base/err.h"
 #include "sampler/perf/ring.h"
 #include "wire/ask_guard.h"
+
+enum {
+    SESSION_DRAIN_MS = 100,
+    SESSION_DRAIN_FAST_MS = 20, /* the first SESSION_SETTLE_MS, and for rings that hung up */
+    SESSION_SETTLE_MS = 300,
+    SESSION_TICK_MS = 1000,
+    SESSION_STACK_BYTES = 256, /* copied from SP up; what the leaf repair needs */
+};
 
 struct session_want {
     uint32_t hz;
@@ -33,9 +38,14 @@ struct session_sample {
 };
 
 struct session_counts {
-    uint64_t samples, lost, duplicates, settling, throttled, bad;
+    uint64_t samples, lost, duplicates, settling, throttled;
+    uint64_t foreign;    /* of other processes, dropped (kernels before 5.13 only) */
+    uint64_t bad;        /* records that could not be read, or of an event that is not ours */
     uint64_t weight_ns;  /* of the samples */
-    uint64_t counted_ns; /* by the events themselves; set by session_close() */
+    uint64_t counted_ns; /* CPU time by the events themselves, kernel time with it; set by
+                            session_stop(). Much more than weight_ns: the time was in the kernel
+                            (when its samples are not in), or in threads that ended before their
+                            first inherited period was over */
     uint32_t threads, threads_missed;
     int kernel; /* kernel samples are in */
     enum wire_perf_shape shape;
@@ -43,20 +53,27 @@ struct session_counts {
 
 struct session; /* opaque */
 
-/** session_open(guard, slot, want, ret, e): events open and enabled. -errno with the reason. */
+/**
+ * session_open(guard, slot, want, ret, e): events of guard->target open and enabled. -errno with
+ * the reason. On success ${e} (which is cleared first) may hold a remark in its text, code 0.
+ */
 int session_open(struct ask_guard *guard, uint32_t slot, const struct session_want *want,
                  struct session **ret, struct err *e);
 
 /** session_close(s): disable, drain nothing more, close the events; NULL-safe. Frees it. */
 void session_close(struct session *s);
 
-/** session_stop(s, each, ctx): disable, drain what is left, learn the final counts. */
+/**
+ * session_stop(s, each, ctx): disable, drain what is left, close the events, learn the final
+ * counts. Then only session_counts() and session_close(). Not needed before session_close().
+ */
 int session_stop(struct session *s, int (*each)(void *ctx, const struct session_sample *sample),
                  void *ctx);
 
 struct pollfd;
 /** session_poll(s, fds, max): fill in what to poll (label mode: rings; else nothing). Count. */
 size_t session_poll(struct session *s, struct pollfd *fds, size_t max);
+/** session_polled(s, fds, count): what poll(2) said of those; entries of others do no harm. */
 void session_polled(struct session *s, const struct pollfd *fds, size_t count);
 
 /** session_wait_ms(s): until session_run() wants to be called even if nothing polls readable. */
@@ -66,7 +83,8 @@ enum session_event { SESSION_EVENT_EXEC = 1, SESSION_EVENT_MMAP = 2, SESSION_EVE
 
 /**
  * session_run(s, each, ctx, ret_events): drain the rings; tick when due. ${each} gets every sample
- * that counts. 0, or -errno when the session is broken (guard gone: -EPIPE).
+ * that counts; non-zero from it ends the draining (the rest waits for the next call). 0, or -errno
+ * when the session is broken (guard gone: -EPIPE). *ret_events: enum session_event bits.
  */
 int session_run(struct session *s, int (*each)(void *ctx, const struct session_sample *sample),
                 void *ctx, unsigned *ret_events);
