@@ -37,6 +37,11 @@ int log_level_from(const char *name, enum log_level *ret)
     return -EINVAL;
 }
 
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level <= LOG_LEVEL_ERROR ? level : LOG_LEVEL_ERROR];
+}
+
 bool log_is_text(void)
 {
     return state.text;

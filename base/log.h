@@ -59,6 +59,9 @@ void log_setup(const char *program, enum log_level level, enum log_format format
 /** log_level_from(name, ret): debug info warn error; -EINVAL for anything else. */
 int log_level_from(const char *name, enum log_level *ret);
 
+/** log_level_name(level): the other way round. */
+const char *log_level_name(enum log_level level);
+
 /** log_is_text(): do lines go out as text (for a person)? */
 bool log_is_text(void);
 

@@ -72,6 +72,7 @@ int sandbox_enter(const struct sandbox_want *want, struct sandbox_state *ret, st
         if (s.landlock_abi < 0)
             return err_set(e, s.landlock_abi, "Landlock: %s", strerror(-s.landlock_abi));
     }
+    s.starts_programs = want->role == SANDBOX_GUARD;
     s.uid = getuid();
     s.gid = getgid();
     s.caps = sandbox_caps();
@@ -121,11 +122,13 @@ void sandbox_log(const struct sandbox_state *s)
     char landlock[32];
     char filter[32];
 
-    (void)snprintf(landlock, sizeof(landlock), s->landlock_abi ? "abi %d" : "not here",
+    (void)snprintf(landlock, sizeof(landlock), s->landlock_abi ? "abi %d" : "not in this kernel",
                    s->landlock_abi);
-    (void)snprintf(filter, sizeof(filter), s->seccomp ? "%d instructions" : "not here", s->seccomp);
+    (void)snprintf(filter, sizeof(filter), s->seccomp ? "%d instructions" : "not in this kernel",
+                   s->seccomp);
     log_info("confined", LOG_U64("uid", s->uid), LOG_U64("gid", s->gid),
              LOG_STR("capabilities", caps_text(s->caps, caps, sizeof(caps))),
              LOG_BOOL("no_new_privs", s->no_new_privs), LOG_BOOL("dumpable", s->dumpable),
-             LOG_STR("landlock", landlock), LOG_STR("seccomp", filter));
+             LOG_STR("landlock", s->starts_programs ? "no: it starts programs" : landlock),
+             LOG_STR("seccomp", s->starts_programs ? "no: it starts programs" : filter));
 }

@@ -40,8 +40,9 @@ struct sandbox_state {
     uint32_t uid, gid;
     uint64_t caps; /* effective */
     bool no_new_privs, dumpable;
-    int landlock_abi; /* 0: not there or not used */
-    int seccomp;      /* number of BPF instructions, 0: none */
+    int landlock_abi;     /* 0: not there or not used */
+    bool starts_programs; /* the guard: neither Landlock nor seccomp */
+    int seccomp;          /* number of BPF instructions, 0: none */
 };
 
 /**

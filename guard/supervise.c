@@ -28,11 +28,16 @@ static void drop_sampler(struct guard *g)
 /* A sampler with its two links: ours, and one whose other end goes to the front. */
 static int start_sampler(struct guard *g, struct err *e)
 {
-    static const char *const no_args[] = {NULL};
+    static const char *const formats[] = {"auto", "json", "text"};
+    const char *const args[] = {
+        log_level_name(g->client ? LOG_LEVEL_WARN : (enum log_level)g->plan.log_level),
+        formats[g->plan.log_format],
+        NULL,
+    };
     int ours[2] = {-1, -1};
     int fronts[2] = {-1, -1};
     struct child_want want = {.program = "pillion-sampler",
-                              .args = no_args,
+                              .args = args,
                               .fds_count = 3,
                               .uid = SANDBOX_UID,
                               .empty_environment = true};

@@ -102,6 +102,17 @@ static int32_t read_paranoid(void)
     return minus ? -(int32_t)v : (int32_t)v;
 }
 
+static uint32_t count_cpus(pid_t pid)
+{
+    unsigned long mask[1024 / sizeof(unsigned long)];
+    long bytes = syscall(SYS_sched_getaffinity, pid, sizeof(mask), mask);
+    uint32_t n = 0;
+
+    for (long i = 0; i < bytes / (long)sizeof(mask[0]); i++)
+        n += (uint32_t)__builtin_popcountl(mask[i]);
+    return n;
+}
+
 /* One byte at the start of the first mapping: the right to read, not the content, is the question.
  */
 static int probe_memory(pid_t pid)
@@ -163,6 +174,7 @@ static void probe(struct target *t)
     int r = probe_memory(t->pid);
 
     w->paranoid = read_paranoid();
+    w->cpus = count_cpus(t->pid);
     if (caps & (UINT64_C(1) << CAP_SYS_PTRACE))
         w->rights |= WIRE_RIGHT_PTRACE_CAP;
     if (caps & (UINT64_C(1) << CAP_PERFMON))

@@ -105,7 +105,22 @@ static int prepare(struct sampler *s, struct err *e)
     return 0;
 }
 
-int main(void)
+/* pillion-sampler LEVEL FORMAT, from the guard's plan. */
+static void set_log(int argc, char **argv)
+{
+    enum log_level level = LOG_LEVEL_INFO;
+    enum log_format format = LOG_FORMAT_AUTO;
+
+    if (argc > 1)
+        (void)log_level_from(argv[1], &level);
+    if (argc > 2 && strcmp(argv[2], "json") == 0)
+        format = LOG_FORMAT_JSON;
+    if (argc > 2 && strcmp(argv[2], "text") == 0)
+        format = LOG_FORMAT_TEXT;
+    log_setup("sampler", level, format);
+}
+
+int main(int argc, char **argv)
 {
     static struct sampler s; /* too large for the stack */
     struct err e = {0};
@@ -115,7 +130,7 @@ int main(void)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGINT, SIG_IGN); /* a terminal's Ctrl-C goes to the guard */
     (void)signal(SIGHUP, SIG_IGN);
-    log_setup("sampler", LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
+    set_log(argc, argv);
     r = prepare(&s, &e);
     if (r) {
         log_error("cannot start", LOG_STR("reason", e.text));

@@ -44,9 +44,9 @@ static int scan_segment(const struct elf *e, const struct elf_segment *s,
 int elfscan_run(const struct elf *e, const struct elfscan *what)
 {
     const struct elf_segment *segments;
-    size_t count = elf_segments(e, &segments);
     uint64_t left = ELFSCAN_MAX_BYTES;
     unsigned char *piece;
+    size_t count;
     int r = 0;
 
     if (what->record_bytes == 0 || what->record_bytes > ELFSCAN_RECORD_MAX_BYTES)
@@ -54,6 +54,7 @@ int elfscan_run(const struct elf *e, const struct elfscan *what)
     piece = malloc(ELFSCAN_PIECE_BYTES);
     if (!piece)
         return -ENOMEM;
+    count = elf_segments(e, &segments);
     for (size_t i = 0; i < count && r == 0; i++) {
         if ((segments[i].flags & what->flags_mask) == what->flags)
             r = scan_segment(e, &segments[i], what, piece, &left);
