@@ -29,8 +29,11 @@ struct search {
     char *big; /* PROC_ENVIRON_MAX_BYTES */
 };
 
-static bool is_ours(const struct search *s, pid_t pid)
+/* A pid that was named may be an ancestor: in a debug container the target is PID 1. */
+static bool is_ours(const struct search *s, pid_t pid, uint32_t select)
 {
+    if (select == PLAN_SELECT_PID)
+        return pid == getpid();
     for (size_t i = 0; i < s->ours_count; i++) {
         if (s->ours[i] == pid)
             return true;
@@ -259,7 +262,8 @@ static bool usable(struct search *s, pid_t pid, struct proc_stat *st)
 {
     char first[2];
 
-    if (is_ours(s, pid) || proc_stat(pid, st) != 0 || st->state == 'Z' || st->state == 'X')
+    if (is_ours(s, pid, s->plan->select) || proc_stat(pid, st) != 0 || st->state == 'Z' ||
+        st->state == 'X')
         return false;
     if (proc_read(pid, "cmdline", first, sizeof(first)) <= 0)
         return false; /* a kernel thread */

@@ -43,8 +43,9 @@ static void without(struct guard *g, uint32_t state, const char *reason)
     if (g->target.wire.state == state && strcmp(g->target.wire.reason, reason) == 0)
         return;
     target_drop(&g->target, state, reason);
-    log_warn(state == WIRE_TARGET_AMBIGUOUS ? "target ambiguous" : "target not there",
-             LOG_STR("reason", reason));
+    if (g->started) /* at the start it is an answer to the user, not an event */
+        log_warn(state == WIRE_TARGET_AMBIGUOUS ? "target ambiguous" : "target not there",
+                 LOG_STR("reason", reason));
     changed(g);
 }
 
@@ -91,6 +92,7 @@ int watch_first(struct guard *g)
     struct find f;
 
     look(g, &f);
+    g->started = true;
     if (g->target.wire.state == WIRE_TARGET_AMBIGUOUS) {
         (void)fprintf(stderr, "pillion: %s:\n", g->target.wire.reason);
         list(&f);
@@ -103,6 +105,7 @@ int watch_first(struct guard *g)
         (void)fprintf(stderr, "pillion: %s\n", g->target.wire.reason);
         return -ESRCH;
     }
+    log_warn("target not there", LOG_STR("reason", g->target.wire.reason));
     return 0;
 }
 
