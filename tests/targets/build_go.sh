@@ -10,6 +10,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 1
 bin=$here/bin/$out
 mkdir -p "$here/bin"
 export CGO_ENABLED=${CGO_ENABLED:-0} GOWORK=off
+# Go 1.19's module index does not find packages on some machines ('import "": import of unknown
+# directory'); without the index it does. Others do not know the word.
+export GODEBUG=goindex=0
 if [ "$toolchain" = local ]; then export GOTOOLCHAIN=local; else export GOTOOLCHAIN=go$toolchain; fi
 
 fresh() {

@@ -3,6 +3,7 @@
 //
 //	goimage FILE    reads a hexadecimal pc a line from FILE (a FIFO); for each it prints the number
 //	                of frames, then for each frame: name TAB file TAB line TAB start line
+//	goimage -busy   works for ever
 package main
 
 import (
@@ -58,21 +59,32 @@ func work(n int) int {
 			defer func() { total += a.Area() }()
 		}()
 	}
+	return total + text(n)
+}
+
+func text(n int) int {
 	words := regexp.MustCompile(`[a-z]+`).FindAllString(fmt.Sprint("some words ", n), -1)
 	sort.Slice(words, func(i, j int) bool { return words[i] > words[j] })
 	out, _ := json.Marshal(map[string]any{"n": n, "words": words})
-	done := make(chan int)
-	go gen.Sum([]int64{int64(n)})
-	go func() { done <- len(out) }()
-	return total + <-done
+	return len(out)
+}
+
+func init() {
+	// The main goroutine stays on the main thread: that is the one a test stops and looks at.
+	runtime.LockOSThread()
 }
 
 func main() {
+	done := make(chan int)
+	go func() { done <- work(len(os.Args)) }()
 	w := bufio.NewWriter(os.Stdout)
-	fmt.Fprintln(w, "ready", work(len(os.Args)))
+	fmt.Fprintln(w, "ready", <-done)
 	w.Flush()
 	if len(os.Args) < 2 {
 		return
+	}
+	for os.Args[1] == "-busy" {
+		work(20)
 	}
 	in, err := os.Open(os.Args[1])
 	if err != nil {
