@@ -16,6 +16,7 @@ static struct {
     bool text;
 } state = {"pillion", LOG_LEVEL_INFO, true};
 
+static const char cut_mark[] = " (cut)";
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
 void log_setup(const char *program, enum log_level level, enum log_format format)
@@ -118,27 +119,39 @@ static void json_line(struct buf *b, enum log_level level, const char *msg,
     json_object_end(&j);
 }
 
+/* Half a line still helps in text; half an object is no JSON, so there only the message is kept. */
+static void mark_cut(struct buf *b, enum log_level level, const char *msg)
+{
+    static const struct log_field fields[] = {LOG_BOOL("cut", true)};
+
+    if (state.text) {
+        b->failed = false;
+        b->max_bytes = LOG_LINE_BYTES - 1;
+        buf_puts(b, cut_mark);
+        return;
+    }
+    buf_clear(b);
+    json_line(b, level, msg, fields, 1);
+    if (!b->failed)
+        return;
+    buf_clear(b);
+    buf_puts(b, "{\"level\":\"error\",\"msg\":\"a log line was too long\"}");
+}
+
 void log_write(enum log_level level, const char *msg, const struct log_field *fields, size_t n)
 {
-    static const char cut[] = "{\"level\":\"error\",\"msg\":\"a log line was too long\"}";
     struct buf b;
     ssize_t w;
 
     if (level < state.level)
         return;
-    buf_init(&b, LOG_LINE_BYTES - 1);
+    buf_init(&b, LOG_LINE_BYTES - sizeof(cut_mark));
     if (state.text)
         text_line(&b, level, msg, fields, n);
     else
         json_line(&b, level, msg, fields, n);
-    if (b.failed && !state.text) { /* half an object is no JSON: keep at least the message */
-        buf_clear(&b);
-        json_line(&b, level, msg, NULL, 0);
-        if (b.failed) {
-            buf_clear(&b);
-            buf_puts(&b, cut);
-        }
-    }
+    if (b.failed)
+        mark_cut(&b, level, msg);
     b.failed = false;
     b.max_bytes = LOG_LINE_BYTES;
     buf_putc(&b, '\n');

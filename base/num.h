@@ -1,6 +1,6 @@
 /*
  * num.h: strict numbers, durations and sizes from text. The whole text must be the number: no
- * spaces, no sign (except in num_i64), no rest, no overflow. 0, or -EINVAL (not a number),
+ * spaces, no sign, no rest, no overflow. 0, or -EINVAL (not a number),
  * -ERANGE (too large); *ret is set only on success.
  */
 #ifndef BASE_NUM_H
