@@ -42,7 +42,7 @@ raw /debug/pprof/ -u "any:wrong" && wants 401 "a wrong basic password"
 raw /debug/pprof/ -u "$TOKEN:" && wants 401 "the token as the user name"
 raw /debug/pprof/ -H "X-Pprof-Token: wrong" && wants 401 "a wrong X-Pprof-Token"
 raw /debug/pprof/ -H "Authorization: Bearer $TOKEN" -H "X-Pprof-Token: $TOKEN" &&
-    wants 401 "two credentials at once"
+    wants 400 "two credentials at once"
 
 # --- right ones
 raw /debug/pprof/ -H "Authorization: Bearer $TOKEN" && wants 200 "a bearer token"
@@ -84,6 +84,7 @@ auth:
     - {name: robot, file: "$TMP/tokens", scopes: [metrics]}
 health: {listen: ["127.0.0.1:0"]}
 YAML
+TOKEN=""
 start_pillion --config "$TMP/pillion.yaml"
 [ -z "$TOKEN" ] || fail "a token was made although the configuration has some"
 TOKEN=sekret-of-oncall-0123456789

@@ -4,7 +4,8 @@
 #
 #   start_target [COMMAND ARG...]  the demo without arguments; sets TARGET_PID
 #   start_pillion [ARG...]         `pillion run` on TARGET_PID (unless ARGs name a target); waits for
-#                                  the ready line; sets PID, URL, ADDRESS, TOKEN, LOG, and HEALTH
+#                                  the ready line; sets PID, URL, ADDRESS, LOG, OUT, HEALTH, and
+#                                  TOKEN when one was made for this start
 #   stop_pillion                   SIGTERM, and waits for it; sets EXIT
 #   get PATH [CURL ARG...]         curl with the token; body in $BODY, headers in $HEAD; sets STATUS
 #   raw PATH [CURL ARG...]         the same without the token
@@ -44,7 +45,8 @@ fail() {
     echo "FAIL: $*" >&2
     if [ -s "$LOG" ]; then
         echo "--- the log:" >&2
-        tail -n 30 "$LOG" >&2
+        grep -v '"audit":true' "$LOG" | tail -n 20 >&2
+        tail -n 5 "$LOG" >&2
     fi
     if [ -s "$HEAD" ]; then
         echo "--- the last answer: $STATUS" >&2
@@ -125,7 +127,7 @@ is_ready() {
 }
 
 start_pillion() {
-    local arg named="" listens="" scheme=https
+    local arg named="" listens="" scheme=https printed
     for arg; do
         case $arg in
         --pid* | --process* | --port* | --cmdline* | --container* | --env* | --auto) named=1 ;;
@@ -137,6 +139,7 @@ start_pillion() {
     PILLIONS=$((PILLIONS + 1))
     LOG=$TMP/log.$PILLIONS
     OUT=$TMP/out.$PILLIONS
+    : >"$LOG"
     "$BUILD/pillion" run "$@" >"$OUT" 2>"$LOG" &
     PID=$!
     PIDS+=("$PID")
@@ -144,7 +147,8 @@ start_pillion() {
     ADDRESS=$(log_field ready admin)
     HEALTH=$(log_field ready health)
     [ -n "$ADDRESS" ] || fail "the ready line names no address"
-    TOKEN=$(sed -n 's|.*any:\([^@]*\)@.*|\1|p' "$OUT" | head -n 1)
+    printed=$(sed -n 's|.*any:\([^@]*\)@.*|\1|p' "$OUT" | head -n 1)
+    [ -z "$printed" ] || TOKEN=$printed
     if grep -q "'http://" "$OUT" || [ -n "${PLAIN:-}" ]; then scheme=http; fi
     URL=$scheme://$ADDRESS
 }
