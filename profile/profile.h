@@ -73,7 +73,8 @@ int profile_add_comment(struct profile *p, const char *text);
  * Parts: each returns its id (from 1), the same for the same content; 0 when a bound is reached,
  * memory is short or an id in it is not of this profile (then profile_failed()). Ids stay valid as
  * long as the profile. The has_* flags of a mapping are no part of its content: see
- * profile_settle().
+ * profile_settle(). Readers take mapping 1 for the main program (its file name and build id head
+ * their output): add that one first.
  */
 uint64_t profile_mapping(struct profile *p, const struct profile_mapping *m);
 /* system_name NULL: as name. start_line 0: unknown. */

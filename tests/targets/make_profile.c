@@ -4,6 +4,8 @@
  *   make_profile make CASE      one protobuf profile on standard output, changed as CASE says
  *   make_profile gzip           standard input to one gzip member
  *   make_profile check          what our own reader says of standard input: "ok" or the reason
+ *   make_profile again          standard input decoded and encoded
+ *   make_profile merge          the same, merged with itself
  *   make_profile folded|speedscope|top TYPE    standard input as text
  */
 #include <errno.h>
@@ -16,6 +18,7 @@
 
 enum {
     INPUT_MAX_BYTES = 64 * 1024 * 1024,
+    BLOCK_BYTES = 256 * 1024, /* of the one message that is changed */
 };
 
 static const int64_t PERIOD_NS = 10000000;
@@ -59,8 +62,8 @@ static struct profile *whole(void)
     (void)profile_add_type(p, "cpu", "nanoseconds");
     (void)profile_set_period(p, "cpu", "nanoseconds", PERIOD_NS);
     profile_set_time(p, 1763737445000000000, 2000000000);
-    in_libc = profile_mapping(p, &libc);
     in_app = profile_mapping(p, &app);
+    in_libc = profile_mapping(p, &libc);
     write = profile_location(p, in_libc, 0x7f0000012340, NULL, 0);
     lines[0] = (struct profile_line){function(p, "main.leaf", "/src/leaf.go", 3), 5};
     leaf = profile_location(p, in_app, 0x401000, lines, 1);
@@ -278,24 +281,49 @@ static int get(struct buf *in)
     return in->failed || ferror(stdin) ? -EIO : 0;
 }
 
-/* The message's own memory is left to the end of the program: a change may have moved parts. */
+/* All of a message's memory is one block: a change may cut parts off or put others in. */
+struct block {
+    unsigned char *bytes;
+    size_t used;
+};
+
+static void *block_alloc(void *data, size_t bytes)
+{
+    struct block *b = data;
+    void *at = b->bytes + b->used;
+
+    bytes = (bytes + 15) & ~(size_t)15;
+    if (bytes > BLOCK_BYTES - b->used)
+        return NULL;
+    b->used += bytes;
+    return at;
+}
+
+static void block_free(void *data, void *pointer)
+{
+    (void)data;
+    (void)pointer;
+}
+
 static int make_changed(const struct buf *right, void (*apply)(Pprof__Profile *m))
 {
+    struct block b = {.bytes = malloc(BLOCK_BYTES)};
+    ProtobufCAllocator allocator = {block_alloc, block_free, &b};
     Pprof__Profile *m;
-    unsigned char *data;
-    size_t bytes;
-    int rc;
+    struct buf out;
+    int rc = -ENOMEM;
 
-    m = pprof__profile__unpack(NULL, right->len, right->data);
-    if (!m)
-        return -ENOMEM;
-    apply(m);
-    bytes = pprof__profile__get_packed_size(m);
-    data = malloc(bytes ? bytes : 1);
-    if (!data)
-        return -ENOMEM;
-    rc = put(data, pprof__profile__pack(m, data));
-    free(data);
+    buf_init(&out, INPUT_MAX_BYTES);
+    m = b.bytes ? pprof__profile__unpack(&allocator, right->len, right->data) : NULL;
+    if (m) {
+        apply(m);
+        if (buf_reserve(&out, pprof__profile__get_packed_size(m) + 1)) {
+            out.len = pprof__profile__pack(m, out.data);
+            rc = put(out.data, out.len);
+        }
+    }
+    buf_release(&out);
+    free(b.bytes);
     return rc;
 }
 
@@ -369,6 +397,27 @@ static int check(void)
     return 0;
 }
 
+static int again(bool merged)
+{
+    struct profile *p = NULL;
+    struct err e = {0};
+    struct buf out;
+    int rc = load(&p, &e);
+
+    buf_init(&out, INPUT_MAX_BYTES);
+    if (rc == 0 && merged)
+        rc = profile_merge(p, p, &e);
+    if (rc == 0)
+        rc = profile_encode(p, &out);
+    if (rc == 0)
+        rc = put(out.data, out.len);
+    else
+        (void)fprintf(stderr, "%s\n", e.text);
+    buf_release(&out);
+    profile_free(p);
+    return rc;
+}
+
 static int print(const char *form, size_t type)
 {
     struct profile *p = NULL;
@@ -402,6 +451,8 @@ int main(int argc, char **argv)
         rc = pack();
     else if (argc == 2 && strcmp(argv[1], "check") == 0)
         rc = check();
+    else if (argc == 2)
+        rc = again(strcmp(argv[1], "merge") == 0);
     else if (argc == 3)
         rc = print(argv[1], strtoul(argv[2], NULL, 10));
     if (rc != 0)
