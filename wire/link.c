@@ -148,10 +148,13 @@ int link_recv(struct link *l, int timeout_ms, struct packet *p)
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? -EAGAIN : errno == ECONNRESET ? -EPIPE : -errno;
-    if (n == 0)
-        return -EPIPE;
     nfds = take_fds(&msg, p->fds);
     p->head.fds = (uint16_t)(nfds > WIRE_FDS_MAX ? WIRE_FDS_MAX : nfds);
+    if (n ==
+        0) { /* the end, or an empty packet, which may bring descriptors: neither is an answer */
+        packet_drop_fds(p);
+        return -EPIPE;
+    }
     if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
         l->why = "too long";
         r = -EPROTO;
