@@ -1,6 +1,5 @@
 #include "sidecar/http/conn.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
@@ -10,9 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/magic.h"
-#include "sidecar/http/bytes.h"
+#include "sidecar/http/answer.h"
 #include "sidecar/http/parse.h"
-#include "sidecar/http/reply.h"
 #include "sidecar/http/request.h"
 #include "sidecar/http/stream.h"
 
@@ -57,13 +55,8 @@ struct conn {
     bool close;   /* after this answer */
     struct parse parse;
     struct server_request request;
-    struct reply reply;
-    struct buf head;            /* of the answer */
-    struct server_bytes *bytes; /* and its body, shared */
-    uint64_t body_bytes;        /* of it to send: 0 for HEAD */
-    uint64_t sent;              /* of head and body together, taken by the stream */
-    uint64_t progress;          /* stream.sent when the timer was set */
-    unsigned status;
+    struct answer answer;
+    uint64_t progress;    /* stream.sent when the timer was set */
     uint32_t extra_bytes; /* came while the handler works, or while lingering */
 };
 
@@ -135,23 +128,18 @@ static struct conn *conn_of(struct server_request *r)
     return c;
 }
 
-static void release_answer(struct conn *c)
+static void release_request(struct conn *c)
 {
     parse_release(&c->parse);
-    reply_release(&c->reply);
-    buf_release(&c->head);
-    server_bytes_unref(c->bytes);
-    c->bytes = NULL;
+    answer_release(&c->answer);
 }
 
 /* The answer is out, or as much of it as ever will be. */
 static void tell_done(struct conn *c)
 {
-    uint64_t body = c->sent > c->head.len ? c->sent - c->head.len : 0;
-
     if (c->env->done)
-        c->env->done(c->env->ctx, &c->request, c->status, body);
-    release_answer(c);
+        c->env->done(c->env->ctx, &c->request, c->answer.status, answer_body_sent(&c->answer));
+    release_request(c);
 }
 
 static void on_closed(uv_handle_t *h)
@@ -163,7 +151,7 @@ static void on_closed(uv_handle_t *h)
     if (--c->handles)
         return;
     env = c->env;
-    release_answer(c);
+    release_request(c);
     c->magic = 0;
     free(c);
     env->open--;
@@ -178,7 +166,10 @@ static void drop(struct conn *c, bool force)
 
     if (was == STATE_CLOSED || (was == STATE_GONE && !force))
         return;
-    (void)uv_poll_stop(&c->poll);
+    /* The handle before the descriptor, and both before any callback of others: libuv forgets the
+     * descriptor by its number, which may be somebody else's a moment later. */
+    if (was != STATE_GONE)
+        uv_close((uv_handle_t *)&c->poll, on_closed);
     c->watching = 0;
     stream_close(&c->stream);
     if (was == STATE_WAIT && !c->request.on_gone && !force) {
@@ -187,12 +178,11 @@ static void drop(struct conn *c, bool force)
     }
     enter(c, STATE_CLOSED);
     limits_remove(&c->env->limits, &c->entry);
+    uv_close((uv_handle_t *)&c->timer, on_closed);
     if (was == STATE_WAIT && c->request.on_gone)
         c->request.on_gone(&c->request);
-    if (was == STATE_WRITE || (was == STATE_GONE && c->status))
+    if (was == STATE_WRITE || (was == STATE_GONE && c->answer.status))
         tell_done(c);
-    uv_close((uv_handle_t *)&c->poll, on_closed);
-    uv_close((uv_handle_t *)&c->timer, on_closed);
 }
 
 static void drive(struct conn *c);
@@ -245,14 +235,13 @@ static void drive(struct conn *c)
     }
 }
 
-/* Give the answer its head and let it go out; takes over `bytes`. */
-static void answer(struct conn *c, unsigned status, const char *content_type,
-                   struct server_bytes *bytes)
+/* Give the answer its head; takes over `bytes`. */
+static void begin_answer(struct conn *c, unsigned status, const char *content_type,
+                         struct server_bytes *bytes)
 {
     struct reply_frame frame = {
         .status = status,
         .content_type = content_type,
-        .length = bytes ? bytes->bytes : 0,
         .id = c->request.id,
         .http10 = parse_is_http10(&c->parse),
         .now = (time_t)(clock_real_ns() / CLOCK_NS_PER_SEC),
@@ -261,27 +250,14 @@ static void answer(struct conn *c, unsigned status, const char *content_type,
     if (c->env->draining)
         c->close = true;
     frame.close = c->close;
-    c->status = status;
-    c->bytes = bytes;
-    c->body_bytes = c->request.method == SERVER_HEAD ? 0 : frame.length;
-    c->sent = 0;
     c->progress = c->stream.sent;
-    buf_init(&c->head, REPLY_HEAD_MAX_BYTES);
-    reply_head(&c->reply, &frame, &c->head);
+    answer_begin(&c->answer, &frame, bytes, c->request.method == SERVER_HEAD);
 }
 
-static void error_answer(struct conn *c, unsigned status, const char *text)
+static void begin_error(struct conn *c, unsigned status, const char *text)
 {
-    struct server_bytes *bytes;
-    struct buf b;
-
-    buf_init(&b, ERR_TEXT_BYTES * 4);
-    for (const char *s = text; *s; s++)
-        buf_putc(&b, (unsigned char)*s < 0x20 || *s == 0x7f ? ' ' : *s);
-    buf_putc(&b, '\n');
-    bytes = server_bytes_take(&b);
-    (void)reply_header(&c->reply, "X-Go-Pprof", "1");
-    answer(c, status, "text/plain; charset=utf-8", bytes);
+    (void)reply_header(&c->answer.reply, "X-Go-Pprof", "1");
+    begin_answer(c, status, "text/plain; charset=utf-8", answer_line(text));
 }
 
 /* The server's own refusal; the connection ends with it. */
@@ -291,7 +267,7 @@ static enum step refuse(struct conn *c, unsigned status, const char *text)
     c->close = true;
     if (c->request.id[0] == '\0')
         request_id(&c->request);
-    error_answer(c, status, text);
+    begin_error(c, status, text);
     enter(c, STATE_WRITE);
     return STEP_AGAIN;
 }
@@ -299,11 +275,10 @@ static enum step refuse(struct conn *c, unsigned status, const char *text)
 static void begin_request(struct conn *c)
 {
     parse_init(&c->parse);
-    reply_init(&c->reply);
+    answer_init(&c->answer);
     request_clear(&c->request);
     c->request.began_ns = clock_mono_ns();
     c->extra_bytes = 0;
-    c->status = 0;
 }
 
 static enum step step_silent(struct conn *c)
@@ -462,39 +437,20 @@ static enum step step_nothing(struct conn *c)
     return STEP_PAUSE;
 }
 
-/* The next piece of head and body, straight from where they are. */
-static ssize_t write_piece(struct conn *c)
-{
-    uint64_t at;
-
-    if (c->sent < c->head.len)
-        return stream_write(&c->stream, c->head.data + c->sent, c->head.len - c->sent);
-    at = c->sent - c->head.len;
-    return stream_write(&c->stream, c->bytes->data + at, c->body_bytes - at);
-}
-
 static enum step step_write(struct conn *c)
 {
-    uint64_t end = c->head.len + c->body_bytes;
-    uint64_t turn = c->sent + SERVER_WINDOW_BYTES; /* then the others have their turn */
+    int r = answer_write(&c->answer, &c->stream);
 
-    if (c->head.failed)
-        return STEP_DEAD;
-    while (c->sent < end && c->sent < turn) {
-        ssize_t n = write_piece(c);
-
-        if (n == -EAGAIN || n == 0)
-            break;
-        if (n < 0)
-            return STEP_DEAD;
-        c->sent += (uint64_t)n;
-    }
     if (c->stream.sent != c->progress) {
         c->progress = c->stream.sent;
         set_timer(c, SERVER_NO_PROGRESS_MS);
     }
-    if (c->sent < end)
-        return c->sent < turn ? later(c, true) : STEP_WRITE;
+    if (r == -EAGAIN)
+        return later(c, true);
+    if (r < 0)
+        return STEP_DEAD;
+    if (r > 0)
+        return STEP_WRITE;
     tell_done(c);
     if (c->close) {
         enter(c, STATE_FINISH);
@@ -572,23 +528,16 @@ static void on_timer(uv_timer_t *t)
 static void peer_text(const struct conn *c, const struct sockaddr_storage *addr, char *out,
                       size_t bytes)
 {
-    char text[INET6_ADDRSTRLEN] = "?";
+    struct ucred who = {0};
+    socklen_t len = sizeof(who);
     struct host h;
 
-    if (host_from_socket(addr, &h) == 0) {
-        bool v4 = IN6_IS_ADDR_V4MAPPED(&h.ip);
-
-        (void)inet_ntop(v4 ? AF_INET : AF_INET6, h.ip.s6_addr + (v4 ? 12 : 0), text, sizeof(text));
-        (void)snprintf(out, bytes, v4 ? "%s:%d" : "[%s]:%d", text, h.port);
-    } else {
-        struct ucred who = {0};
-        socklen_t len = sizeof(who);
-
-        if (getsockopt(c->stream.fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
-            (void)snprintf(out, bytes, "unix:?");
-        else
-            (void)snprintf(out, bytes, "unix:pid %d uid %u", (int)who.pid, (unsigned)who.uid);
-    }
+    if (host_from_socket(addr, &h) == 0)
+        host_print(&h, out, bytes);
+    else if (getsockopt(c->stream.fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0)
+        (void)snprintf(out, bytes, "unix:pid %d uid %u", (int)who.pid, (unsigned)who.uid);
+    else
+        (void)snprintf(out, bytes, "unix:?");
 }
 
 /* Room for one more, if need be by dropping others. */
@@ -626,6 +575,8 @@ void conn_accept(struct conn_env *env, const struct conn_door *door, int fd,
     c->handles = 2;
     c->handshake_by_ns = clock_mono_ns() + SERVER_HANDSHAKE_MS * CLOCK_NS_PER_MS;
     stream_init(&c->stream, fd);
+    if (door->port == HOST_PORT_ANY) /* unix sockets inherit no option from their listener */
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){SERVER_WINDOW_BYTES}, sizeof(int));
     env->open++;
     limits_add(&env->limits, &c->entry);
     c->request.listener = door->id;
@@ -685,7 +636,7 @@ void conn_authenticated(struct server_request *r)
 
 void conn_header(struct server_request *r, const char *name, const char *value)
 {
-    (void)reply_header(&conn_of(r)->reply, name, value);
+    (void)reply_header(&conn_of(r)->answer.reply, name, value);
 }
 
 /* The handler's answer has its head: let it go, or end what is only a memory of a connection. */
@@ -707,7 +658,7 @@ void conn_answer(struct server_request *r, unsigned status, const char *content_
     struct conn *c = conn_of(r);
 
     assert(c->state == STATE_WAIT || c->state == STATE_GONE); /* one answer a request */
-    answer(c, status, content_type, bytes);
+    begin_answer(c, status, content_type, bytes);
     answered(c);
 }
 
@@ -716,6 +667,6 @@ void conn_error(struct server_request *r, unsigned status, const char *text)
     struct conn *c = conn_of(r);
 
     assert(c->state == STATE_WAIT || c->state == STATE_GONE);
-    error_answer(c, status, text);
+    begin_error(c, status, text);
     answered(c);
 }

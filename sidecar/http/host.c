@@ -108,6 +108,15 @@ int host_from_socket(const struct sockaddr_storage *addr, struct host *ret)
     return 0;
 }
 
+void host_print(const struct host *h, char *out, size_t bytes)
+{
+    bool v4 = IN6_IS_ADDR_V4MAPPED(&h->ip);
+    char text[INET6_ADDRSTRLEN] = "?";
+
+    (void)inet_ntop(v4 ? AF_INET : AF_INET6, h->ip.s6_addr + (v4 ? 12 : 0), text, sizeof(text));
+    (void)snprintf(out, bytes, v4 ? "%s:%d" : "[%s]:%d", text, h->port);
+}
+
 bool host_is_any(const struct host *h)
 {
     struct in6_addr v4_any;

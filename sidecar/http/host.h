@@ -33,6 +33,9 @@ int host_parse(const char *text, struct host *ret);
 /** host_from_socket(addr, ret): the address and port of a socket, 0 or -EAFNOSUPPORT (unix). */
 int host_from_socket(const struct sockaddr_storage *addr, struct host *ret);
 
+/** host_print(h, out, bytes): an address with its port: "1.2.3.4:80", "[::1]:80". */
+void host_print(const struct host *h, char *out, size_t bytes);
+
 /** host_is_any(h): 0.0.0.0 or ::, which no client can have dialled. */
 bool host_is_any(const struct host *h);
 

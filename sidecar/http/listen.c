@@ -88,7 +88,6 @@ static int tcp_text(struct listen *l)
 {
     struct sockaddr_storage addr;
     socklen_t len = sizeof(addr);
-    char text[INET6_ADDRSTRLEN] = "";
     struct host h;
 
     if (getsockname(l->fd, (struct sockaddr *)&addr, &len))
@@ -96,13 +95,7 @@ static int tcp_text(struct listen *l)
     if (host_from_socket(&addr, &h))
         return -EAFNOSUPPORT;
     l->port = h.port;
-    if (addr.ss_family == AF_INET) {
-        (void)inet_ntop(AF_INET, h.ip.s6_addr + 12, text, sizeof(text));
-        (void)snprintf(l->text, sizeof(l->text), "%s:%d", text, h.port);
-    } else {
-        (void)inet_ntop(AF_INET6, &h.ip, text, sizeof(text));
-        (void)snprintf(l->text, sizeof(l->text), "[%s]:%d", text, h.port);
-    }
+    host_print(&h, l->text, sizeof(l->text));
     return 0;
 }
 

@@ -81,6 +81,37 @@ static int on_url_complete(llhttp_t *h)
     return stored(p, &p->text);
 }
 
+/*
+ * llhttp takes "GET / RTSP/1.0" and "SOURCE / ICE/1.0" for requests too and does not tell which it
+ * was: look at what stands before the version, some of it maybe in the portion before.
+ */
+static int on_version(llhttp_t *h, const char *at, size_t bytes)
+{
+    struct parse *p = h->data;
+    size_t here = (size_t)(at - p->chunk);
+    char proto[PARSE_PROTO_BYTES];
+
+    (void)bytes;
+    if (p->version_seen)
+        return 0;
+    p->version_seen = true;
+    if (here > PARSE_PROTO_BYTES)
+        here = PARSE_PROTO_BYTES;
+    memcpy(proto, p->tail + here, PARSE_PROTO_BYTES - here);
+    memcpy(proto + PARSE_PROTO_BYTES - here, at - here, here);
+    if (memcmp(proto, "HTTP/", PARSE_PROTO_BYTES) != 0)
+        return refuse(p, 400, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+    return 0;
+}
+
+static void remember_tail(struct parse *p, const char *s, size_t bytes)
+{
+    size_t n = bytes < PARSE_PROTO_BYTES ? bytes : PARSE_PROTO_BYTES;
+
+    memmove(p->tail, p->tail + n, PARSE_PROTO_BYTES - n);
+    memcpy(p->tail + PARSE_PROTO_BYTES - n, s + bytes - n, n);
+}
+
 static int on_version_complete(llhttp_t *h)
 {
     if (h->http_major != 1 || h->http_minor > 1)
@@ -253,6 +284,7 @@ static int on_message_complete(llhttp_t *h)
 static const llhttp_settings_t SETTINGS = {
     .on_url = on_url,
     .on_url_complete = on_url_complete,
+    .on_version = on_version,
     .on_version_complete = on_version_complete,
     .on_header_field = on_header_field,
     .on_header_field_complete = on_header_field_complete,
@@ -294,6 +326,7 @@ enum parse_result parse_feed(struct parse *p, const void *data, size_t bytes, si
         /* llhttp never sees a byte past the head's limit before the head is complete */
         if (!p->head_done && n > room)
             n = room;
+        p->chunk = s + used;
         e = llhttp_execute(&p->http, s + used, n);
         if (p->done) {
             *ret_used = (size_t)(llhttp_get_error_pos(&p->http) - s);
@@ -303,9 +336,11 @@ enum parse_result parse_feed(struct parse *p, const void *data, size_t bytes, si
             (void)refuse(p, 400, "malformed HTTP request");
             return PARSE_BAD;
         }
-        used += n;
-        if (!p->head_done)
+        if (!p->head_done) {
+            remember_tail(p, s + used, n);
             p->head_bytes += (uint32_t)n;
+        }
+        used += n;
         if (p->head_bytes == SERVER_HEADER_MAX_BYTES && !p->head_done) {
             (void)refuse(p, 431, "the headers are too large");
             return PARSE_BAD;

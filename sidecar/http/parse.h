@@ -35,6 +35,7 @@ enum parse_result {
 
 enum {
     PARSE_NAME_BYTES = 24, /* longest header name that means something here, and a bit */
+    PARSE_PROTO_BYTES = 5, /* "HTTP/" */
 };
 
 struct parse {
@@ -49,6 +50,9 @@ struct parse {
     uint8_t name_bytes;
     uint8_t rule; /* of the header being read: index into the table of names */
     char name[PARSE_NAME_BYTES];
+    const char *chunk;            /* begin of what llhttp is working on */
+    char tail[PARSE_PROTO_BYTES]; /* the bytes before it */
+    bool version_seen;
     bool head_done;
     bool done;
     bool keep_alive;

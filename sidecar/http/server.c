@@ -314,9 +314,9 @@ static void close_listeners(struct server *s)
     for (size_t i = 0; i < s->listeners_count; i++) {
         struct listener *l = s->listeners[i];
 
-        (void)uv_poll_stop(&l->poll);
-        listen_close(&l->listen);
+        /* the handle before the descriptor, see drop() in conn.c */
         uv_close((uv_handle_t *)&l->poll, on_listener_closed);
+        listen_close(&l->listen);
     }
     s->listeners_count = 0;
 }

@@ -1,0 +1,78 @@
+#include "sidecar/http/answer.h"
+
+#include <errno.h>
+
+#include "sidecar/http/bytes.h"
+
+void answer_init(struct answer *a)
+{
+    *a = (struct answer){.status = 0};
+    reply_init(&a->reply);
+    buf_init(&a->head, REPLY_HEAD_MAX_BYTES);
+}
+
+void answer_release(struct answer *a)
+{
+    if (!a)
+        return;
+    reply_release(&a->reply);
+    buf_release(&a->head);
+    server_bytes_unref(a->bytes);
+    a->bytes = NULL;
+    a->body_bytes = 0;
+}
+
+void answer_begin(struct answer *a, struct reply_frame *frame, struct server_bytes *bytes,
+                  bool head_only)
+{
+    frame->length = bytes ? bytes->bytes : 0;
+    a->status = frame->status;
+    a->bytes = bytes;
+    a->body_bytes = head_only ? 0 : frame->length;
+    a->sent = 0;
+    reply_head(&a->reply, frame, &a->head);
+}
+
+struct server_bytes *answer_line(const char *text)
+{
+    struct buf b;
+
+    buf_init(&b, ERR_TEXT_BYTES + 1);
+    for (size_t i = 0; text[i] && i < ERR_TEXT_BYTES; i++)
+        buf_putc(&b, (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i]);
+    buf_putc(&b, '\n');
+    return server_bytes_take(&b);
+}
+
+/* The next piece of head or body, straight from where it is. */
+static ssize_t write_piece(struct answer *a, struct stream *s)
+{
+    uint64_t at;
+
+    if (a->sent < a->head.len)
+        return stream_write(s, a->head.data + a->sent, a->head.len - a->sent);
+    at = a->sent - a->head.len;
+    return stream_write(s, a->bytes->data + at, a->body_bytes - at);
+}
+
+int answer_write(struct answer *a, struct stream *s)
+{
+    uint64_t end = a->head.len + a->body_bytes;
+    uint64_t turn = a->sent + SERVER_WINDOW_BYTES;
+
+    if (a->head.failed)
+        return -ENOMEM;
+    while (a->sent < end && a->sent < turn) {
+        ssize_t n = write_piece(a, s);
+
+        if (n <= 0)
+            return n ? (int)n : -EAGAIN;
+        a->sent += (uint64_t)n;
+    }
+    return a->sent < end;
+}
+
+uint64_t answer_body_sent(const struct answer *a)
+{
+    return a->sent > a->head.len ? a->sent - a->head.len : 0;
+}
