@@ -12,6 +12,7 @@
 enum {
     CRASH_RETRY_MS = 2000, /* the guard restarts a dead sampler within about a second */
     TARGET_RETRY_MS = 5000,
+    SHORT_MS = 100, /* a window is never exact */
     /* A gzip member is never larger than its input by more than a few bytes in each 16 KiB. */
     BODY_MAX_BYTES = WIRE_PROFILE_MAX_BYTES + WIRE_PROFILE_MAX_BYTES / 1024 + 1024,
 };
@@ -66,20 +67,30 @@ static void refused(struct visit *v, const struct wire_profile *p)
     }
 }
 
-static const char *ended_early(uint32_t ended)
+/*
+ * Why it is shorter than what was granted, NULL when it is not. When we shut down the sampler was
+ * asked to finish, which it may not tell from the end of the time.
+ */
+static const char *ended_early(const struct visit *v, const struct wire_profile *p)
 {
     static const char *const names[] = {
         [WIRE_ENDED_TIME] = NULL,          [WIRE_ENDED_EXIT] = "target-exit",
         [WIRE_ENDED_EXEC] = "target-exec", [WIRE_ENDED_CANCEL] = "shutdown",
         [WIRE_ENDED_LIMIT] = "limit",
     };
+    uint64_t done_ns = p->duration_ns + SHORT_MS * CLOCK_NS_PER_MS;
 
-    return ended <= WIRE_ENDED_LIMIT ? names[ended] : "limit";
+    if (p->ended > WIRE_ENDED_LIMIT)
+        return "limit";
+    if (p->ended == WIRE_ENDED_TIME && v->state->draining &&
+        done_ns < v->granted_seconds * CLOCK_NS_PER_SEC)
+        return "shutdown";
+    return names[p->ended];
 }
 
 static void serve(struct visit *v, const struct wire_profile *p, struct buf *body)
 {
-    const char *early = ended_early(p->ended);
+    const char *early = ended_early(v, p);
     struct metrics *m = &v->state->metrics;
 
     file_headers(v);

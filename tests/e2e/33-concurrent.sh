@@ -127,6 +127,10 @@ for i in 1 2 3; do
 done
 ok "three overlap with share"
 
+stop_pillion
+
+config "min_interval: 0s"
+start_pillion --config "$TMP/pillion.yaml"
 # --- a sampler that is killed: 503 with the reason, and back again
 background crash token-b-0123456789 seconds=10
 crash=$BG
