@@ -45,14 +45,14 @@ IS_CLANG := $(findstring clang,$(shell $(CC) --version))
 WARN += $(if $(IS_CLANG),,$(GCC_WARN)) $(if $(DEVELOPER),-Werror)
 BASE_CFLAGS := -std=gnu11 -g -fno-common -fno-strict-aliasing -D_GNU_SOURCE -I. -Ibuild/gen \
                -DPILLION_VERSION='"$(VERSION)"' -include base/banned.h
-HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fPIE
+HARDEN := -ffunction-sections -fdata-sections -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fPIE
 HARDEN += $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),-fcf-protection)
 CFLAGS_release := -O2 $(HARDEN)
 CFLAGS_debug   := -O0
 CFLAGS_asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_tsan    := -O1 -fno-omit-frame-pointer -fsanitize=thread
 CFLAGS_cov     := -O0 --coverage
-LDFLAGS_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+LDFLAGS_release := -pie -Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_cov  := --coverage

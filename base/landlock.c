@@ -60,6 +60,15 @@ static int allow_path(int ruleset, const char *path)
     return r;
 }
 
+int landlock_allow_paths(const struct sandbox_want *want, int ruleset)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < want->read_paths_count && r == 0; i++)
+        r = allow_path(ruleset, want->read_paths[i]);
+    return r;
+}
+
 int landlock_enter(const struct sandbox_want *want)
 {
     long abi = syscall(LL_CREATE_RULESET, NULL, 0, 1u /* which ABI? */);
@@ -79,8 +88,8 @@ int landlock_enter(const struct sandbox_want *want)
     fd = (int)syscall(LL_CREATE_RULESET, &set, bytes, 0);
     if (fd < 0)
         return -errno;
-    for (size_t i = 0; i < want->read_paths_count && r == 0; i++)
-        r = allow_path(fd, want->read_paths[i]);
+    if (want->allow)
+        r = want->allow(want, fd);
     if (r == 0 && syscall(LL_RESTRICT_SELF, fd, 0) != 0)
         r = -errno;
     (void)close(fd);

@@ -30,6 +30,9 @@ enum sandbox_role {
 
 struct sandbox_want {
     enum sandbox_role role;
+    /* landlock_allow_paths where paths are named, else NULL: a program that opens nothing does not
+     * even link what opens them */
+    int (*allow)(const struct sandbox_want *want, int ruleset);
     uint64_t keep_caps; /* bits 1 << CAP_x; what is not permitted is not gained */
     uint32_t nofile;    /* RLIMIT_NOFILE, 0: as it is */
     const char *read_paths[SANDBOX_PATHS_MAX]; /* files and folders that may be read (Landlock) */
@@ -68,6 +71,8 @@ int sandbox_set_caps(uint64_t bits);
 
 /** landlock_enter(want): the ABI in use, 0 when the kernel has none, -errno. */
 int landlock_enter(const struct sandbox_want *want);
+/** landlock_allow_paths(want, ruleset): for sandbox_want.allow. */
+int landlock_allow_paths(const struct sandbox_want *want, int ruleset);
 /** seccomp_enter(role): instructions loaded, 0 when the kernel has none, -errno. */
 int seccomp_enter(enum sandbox_role role);
 

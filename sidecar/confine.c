@@ -13,16 +13,13 @@ struct folders {
     size_t count;
 };
 
-/* The folder of ${file}; a file in the root or beside us without a slash is taken as it is. */
-static void add_folder(struct folders *f, const char *file)
+static void add_path(struct folders *f, const char *start, size_t bytes)
 {
-    const char *slash = strrchr(file, '/');
-    size_t bytes = slash && slash > file ? (size_t)(slash - file) : strlen(file);
     char *path;
 
-    if (bytes == 0 || f->count == SANDBOX_PATHS_MAX)
+    if (f->count == SANDBOX_PATHS_MAX)
         return;
-    path = strndup(file, bytes);
+    path = strndup(start, bytes);
     for (size_t i = 0; path && i < f->count; i++) {
         if (strcmp(f->path[i], path) == 0) {
             free(path);
@@ -33,10 +30,38 @@ static void add_folder(struct folders *f, const char *file)
         f->path[f->count++] = path;
 }
 
+static void add_parent(struct folders *f, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+
+    if (!slash)
+        add_path(f, ".", 1);
+    else
+        add_path(f, file, slash > file ? (size_t)(slash - file) : 1);
+}
+
+/*
+ * The folder of ${file}, since it may be replaced by rename, and the folder of what it is a link
+ * to, since that is where a certificate tool or the kubelet puts the next one.
+ */
+static void add_folder(struct folders *f, const char *file)
+{
+    char *real;
+
+    if (!file[0])
+        return;
+    add_parent(f, file);
+    real = realpath(file, NULL);
+    if (real)
+        add_parent(f, real);
+    free(real);
+}
+
 int confine_enter(const struct config *c, struct err *e)
 {
     struct sandbox_want want = {
         .role = SANDBOX_SIDECAR,
+        .allow = landlock_allow_paths,
         .nofile = c->limits.connections + SPARE_FDS,
     };
     struct sandbox_state state;
