@@ -60,6 +60,7 @@ struct decode {
 
 /* ---- Memory of protobuf-c */
 
+/* From the front; what does not fit is remembered, as protobuf-c only says that it failed. */
 static void *arena_alloc(void *data, size_t bytes)
 {
     struct arena *a = data;
@@ -103,6 +104,7 @@ static int unpack(struct decode *d, const struct field *f,
 
 /* ---- Strings of the file */
 
+/* Every text of the file is such an index; negative ones are hostile, not unknown. */
 static int find_string(struct decode *d, int64_t index, uint32_t *ret)
 {
     if (index < 0 || (uint64_t)index >= d->nstrings)
@@ -112,6 +114,7 @@ static int find_string(struct decode *d, int64_t index, uint32_t *ret)
     return 0;
 }
 
+/* Why our own tables took no more. */
 static int full(struct decode *d, int code)
 {
     return err_set(d->e, code, "%s",
@@ -120,6 +123,10 @@ static int full(struct decode *d, int code)
                                       : "no memory for the profile");
 }
 
+/*
+ * One entry of string_table. Two entries may become one string of ours (equal, or equal after
+ * repair): the file's indices go through d->strings.
+ */
 static int add_string(struct decode *d, const struct field *f)
 {
     size_t bytes = (size_t)(f->body.end - f->body.at);
@@ -161,6 +168,7 @@ static int read_type(struct decode *d, const struct field *f, struct profile_typ
     return rc;
 }
 
+/* Straight into the shape: no sample can be there yet, samples are the last pass. */
 static int add_type(struct decode *d, const struct field *f)
 {
     int rc;
@@ -220,6 +228,7 @@ static int add_function(struct decode *d, const struct field *f)
     return ours ? ids_add(&d->functions, m->id, ours, d->e) : full(d, -E2BIG);
 }
 
+/* Line.function_id must resolve as well; 0 is no function (google/pprof, CheckValid). */
 static int add_location(struct decode *d, const struct field *f)
 {
     struct profile_line_rec lines[PROFILE_LINES_MAX];
@@ -267,6 +276,7 @@ static int read_label(struct decode *d, const Pprof__Label *m, struct profile_la
     return rc;
 }
 
+/* Counts before anything is copied to the stack arrays of these sizes. */
 static int check_sample(struct decode *d, const Pprof__Sample *m)
 {
     if (m->n_value != d->p->ntypes)
@@ -281,6 +291,7 @@ static int check_sample(struct decode *d, const Pprof__Sample *m)
     return d->p->ntypes ? 0 : err_set(d->e, -EBADMSG, "there are samples, but no sample types");
 }
 
+/* Samples that are equal after all references are resolved are summed, as when building. */
 static int add_sample(struct decode *d, const struct field *f)
 {
     struct profile_label_rec labels[PROFILE_LABELS_MAX];
@@ -333,6 +344,7 @@ static int add_comments(struct decode *d, const struct field *f)
     return rc;
 }
 
+/* The last one wins (protobuf encoding guide); indices are checked each time all the same. */
 static int set_scalar(struct decode *d, const struct field *f)
 {
     struct profile *p = d->p;
@@ -363,6 +375,7 @@ static int set_scalar(struct decode *d, const struct field *f)
 
 /* ---- The passes */
 
+/* Wire types of all fields, once for all passes; and the strings. */
 static int first_pass(struct decode *d, const struct field *f)
 {
     bool right;
@@ -399,6 +412,7 @@ static int first_pass(struct decode *d, const struct field *f)
     return f->number == PROFILE_STRING ? add_string(d, f) : 0;
 }
 
+/* What needs only strings. */
 static int second_pass(struct decode *d, const struct field *f)
 {
     switch (f->number) {
@@ -417,16 +431,19 @@ static int second_pass(struct decode *d, const struct field *f)
     }
 }
 
+/* Locations need mappings and functions. */
 static int third_pass(struct decode *d, const struct field *f)
 {
     return f->number == PROFILE_LOCATION ? add_location(d, f) : 0;
 }
 
+/* Samples need locations and the number of types. */
 static int fourth_pass(struct decode *d, const struct field *f)
 {
     return f->number == PROFILE_SAMPLE ? add_sample(d, f) : 0;
 }
 
+/* One pass over all fields. The framing was right in the first, so it is in the others. */
 static int walk(struct decode *d, int (*pass)(struct decode *, const struct field *))
 {
     struct field_cursor c = d->all;

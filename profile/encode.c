@@ -19,6 +19,9 @@ enum {
     ENCODE_STRING = 6,
 };
 
+/* ---- Frames */
+
+/* Base 128, least significant group first (protobuf encoding guide). */
 static void put_varint(struct buf *out, uint64_t value)
 {
     for (; value >= 0x80; value >>= 7)
@@ -26,13 +29,17 @@ static void put_varint(struct buf *out, uint64_t value)
     buf_putc(out, (int)value);
 }
 
+/* Tag and length of a field whose bytes follow. */
 static void put_head(struct buf *out, unsigned field, size_t bytes)
 {
     put_varint(out, (uint64_t)field << 3 | ENCODE_WIRE_LENGTH);
     put_varint(out, bytes);
 }
 
-/* Append a message's fields without a frame. */
+/*
+ * Append a message's fields without a frame: for the outermost message, whose parts may come in any
+ * number of pieces (concatenating is merging).
+ */
 static void put_fields(struct buf *out, const ProtobufCMessage *m)
 {
     size_t bytes = protobuf_c_message_get_packed_size(m);
@@ -42,11 +49,14 @@ static void put_fields(struct buf *out, const ProtobufCMessage *m)
         out->len += protobuf_c_message_pack(m, to);
 }
 
+/* The size is computed twice, which is cheaper than packing aside and copying. */
 static void put_message(struct buf *out, unsigned field, const ProtobufCMessage *m)
 {
     put_head(out, field, protobuf_c_message_get_packed_size(m));
     put_fields(out, m);
 }
+
+/* ---- Messages */
 
 static void put_types(const struct profile *p, struct buf *out)
 {
@@ -59,6 +69,7 @@ static void put_types(const struct profile *p, struct buf *out)
     }
 }
 
+/* The values are packed from where they lie; ids are widened, labels take their message's form. */
 static void put_sample(const struct profile *p, size_t i, struct buf *out)
 {
     Pprof__Sample m = PPROF__SAMPLE__INIT;
@@ -125,6 +136,7 @@ static void put_location(const struct profile *p, uint64_t id, struct buf *out)
         pointers[i] = &lines[i];
     }
     m.id = id;
+    /* a mapping with a location has been numbered */
     m.mapping_id = rec->mapping ? p->marks[rec->mapping - 1].out_id : 0;
     m.address = rec->address;
     m.line = pointers;
@@ -178,6 +190,7 @@ static void put_rest(const struct profile *p, struct buf *out)
     put_fields(out, &m.base);
 }
 
+/* The order of profile.proto's fields, as Go writes them; the output's failure is sticky. */
 int profile_encode(struct profile *p, struct buf *out)
 {
     size_t start = out->len;

@@ -1,3 +1,7 @@
+/*
+ * The shapes of protobuf's fields: tag = number << 3 | wire type, then a varint, 4 or 8 bytes, or a
+ * length and so many bytes. Outputs are set only when the whole field is there.
+ */
 #include "profile/field.h"
 
 #include <errno.h>
@@ -26,6 +30,7 @@ int field_varint(struct field_cursor *c, uint64_t *ret)
     return -EBADMSG;
 }
 
+/* The length is compared with what is left, never added to a pointer: it may be 2^64 - 1. */
 static int take(struct field_cursor *c, uint64_t bytes, struct field_cursor *ret)
 {
     if (bytes > (uint64_t)(c->end - c->at))

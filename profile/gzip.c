@@ -2,6 +2,9 @@
 
 #include <errno.h>
 #include <limits.h>
+
+/* next_in as a pointer to const (zconf.h): what goes in is not ours to write. */
+#define ZLIB_CONST
 #include <zlib.h>
 
 enum {
@@ -17,15 +20,13 @@ enum {
  */
 static const int GZIP_LEVEL = Z_BEST_SPEED;
 
-/* zlib takes its input without const (unless built with ZLIB_CONST) and never writes to it. */
-static Bytef *input(const void *data)
-{
-    return (Bytef *)(uintptr_t)data;
-}
-
+/*
+ * By chunks through the stack rather than with deflateBound() in one go: the buffer then grows by
+ * what is really written, and its limit is met at the right byte.
+ */
 int gzip_pack(const void *data, size_t bytes, struct buf *out)
 {
-    z_stream z = {.next_in = input(data), .avail_in = (uInt)bytes};
+    z_stream z = {.next_in = data, .avail_in = (uInt)bytes};
     size_t bound;
     int rc = 0;
 
@@ -54,7 +55,12 @@ bool gzip_is(const void *data, size_t bytes)
     return bytes >= sizeof(head) && memcmp(data, head, sizeof(head)) == 0;
 }
 
-/* Inflate to the member's end. The output is counted before it is kept. */
+/*
+ * Inflate to the member's end. The output is counted before it is kept, so that a small file which
+ * claims gigabytes costs one chunk more than it may. inflate() checks CRC32 and length of the
+ * trailer itself; Z_BUF_ERROR only says that it could not go on, which is seen by nothing read and
+ * nothing written.
+ */
 static int inflate_all(z_stream *z, struct buf *out, struct err *e)
 {
     unsigned char chunk[GZIP_CHUNK_BYTES];
@@ -84,7 +90,7 @@ static int inflate_all(z_stream *z, struct buf *out, struct err *e)
 
 int gzip_unpack(const void *data, size_t bytes, struct buf *out, struct err *e)
 {
-    z_stream z = {.next_in = input(data), .avail_in = (uInt)bytes};
+    z_stream z = {.next_in = data, .avail_in = (uInt)bytes};
     int rc;
 
     if (!gzip_is(data, bytes))

@@ -1,3 +1,7 @@
+/*
+ * seen gives each id of the file a dense number in order of appearance; ours[] tells what that one
+ * became. Two ids of the file may well become one of ours, when their content is equal.
+ */
 #include "profile/ids.h"
 
 #include <errno.h>
@@ -31,7 +35,7 @@ int ids_add(struct ids *t, uint64_t id, uint32_t ours, struct err *e)
     number = intern_put(&t->seen, &id, sizeof(id), &is_new);
     if (number == INTERN_NONE)
         return err_set(e, -E2BIG, "more than %u %ss", t->seen.max_items, t->what);
-    if (!is_new)
+    if (!is_new) /* the words of google/pprof's CheckValid, so that a search finds both */
         return err_set(e, -EBADMSG, "multiple %ss with same id: %llu", t->what,
                        (unsigned long long)id);
     if (number == t->cap) {

@@ -25,6 +25,7 @@ struct merge {
     uint32_t *file_mappings; /* its first mapping (id), by number in files */
 };
 
+/* One number for each item of the source, all taken before anything changes. */
 static int merge_init(struct merge *m)
 {
     const struct profile *src = m->src;
@@ -58,6 +59,7 @@ static bool same_type(const struct profile *a, const struct profile_type *ta,
            strcmp(profile_text(a, ta->unit), profile_text(b, tb->unit)) == 0;
 }
 
+/* In the same order too: values have no names of their own. */
 static int check_types(const struct profile *dst, const struct profile *src, struct err *e)
 {
     if (dst->ntypes != src->ntypes)
@@ -103,6 +105,8 @@ static int64_t add_clamped(int64_t a, int64_t b)
     return sum;
 }
 
+/* Time is when the earlier one began; a period that differs is the coarser one, as google/pprof has
+ * it. */
 static void merge_head(const struct merge *m)
 {
     struct profile *dst = m->dst;
@@ -119,6 +123,8 @@ static void merge_head(const struct merge *m)
 
 /* ---- Tables */
 
+/* All of them, also those that no sample uses: the order is the source's and needs no second look.
+ */
 static int merge_strings(struct merge *m)
 {
     for (uint32_t i = 0; i < m->src->strings.count; i++) {
@@ -243,6 +249,7 @@ static int merge_locations(struct merge *m)
 
 /* ---- Samples */
 
+/* Labels are sorted again on the way in: by text, which has not changed. */
 static int merge_sample(struct merge *m, size_t i)
 {
     struct profile_label_rec labels[PROFILE_LABELS_MAX];
@@ -288,6 +295,7 @@ static int merge_double(struct profile *p)
     return 0;
 }
 
+/* In the order in which one table refers to another. */
 static int merge_all(struct merge *m)
 {
     int rc = merge_strings(m);
@@ -321,6 +329,7 @@ static const char *merge_reason(int rc)
     }
 }
 
+/* What can be refused is refused before the destination is touched. */
 int profile_merge(struct profile *dst, const struct profile *src, struct err *e)
 {
     struct merge m = {.dst = dst, .src = src};

@@ -1,3 +1,6 @@
+/*
+ * Worked out once for each location, not for each sample: a text form then only follows numbers.
+ */
 #include "profile/named.h"
 
 #include <errno.h>
@@ -53,6 +56,7 @@ static int count_frames(const struct profile *p, size_t *ret)
     return 0;
 }
 
+/* Texts are interned with their NUL, so that they can be used where they lie. */
 static int put_frame(struct named *n, const char *name, const char *file, int64_t start_line,
                      uint32_t *ret)
 {
@@ -66,6 +70,8 @@ static int put_frame(struct named *n, const char *name, const char *file, int64_
     return *ret == INTERN_NONE ? -ENOMEM : 0;
 }
 
+/* A function without a name shows the linker's; without either it still has a place in the stack.
+ */
 static int put_line(struct named *n, const struct profile_line_view *line, uint32_t *ret)
 {
     const char *name = *line->name ? line->name : line->system_name;
@@ -73,6 +79,10 @@ static int put_line(struct named *n, const struct profile_line_view *line, uint3
     return put_frame(n, *name ? name : "[unknown]", line->filename, line->start_line, ret);
 }
 
+/*
+ * The offset in the file is what addr2line and a debugger want, and it is the same in every process
+ * that loads the file; the address is not.
+ */
 static int put_address(struct named *n, const struct profile *p,
                        const struct profile_location_view *view, uint32_t *ret)
 {
@@ -92,6 +102,7 @@ static int put_address(struct named *n, const struct profile *p,
     return put_frame(n, text, file, 0, ret);
 }
 
+/* The count was taken from the same views, so numbers[] has room. */
 static int put_location(struct named *n, const struct profile *p, uint64_t id, uint32_t *at)
 {
     struct profile_location_view view;

@@ -1,3 +1,11 @@
+/*
+ * Building a profile: strings, parts and samples into their tables.
+ *
+ * The order of all numbers is the order of the calls; the tables' random hash keys change where an
+ * item lies, never its number, so equal calls give equal bytes. Every addition goes through
+ * put_record(), the one place where the bounds are kept. What cannot be added sets `failed` and
+ * leaves the tables as they were: a part may be there without its user, never a user without it.
+ */
 #include "profile/profile.h"
 
 #include <errno.h>
@@ -62,6 +70,7 @@ bool profile_failed(const struct profile *p)
 
 /* ---- The budget */
 
+/* What one table has in use. */
 static size_t table_bytes(const struct intern *t)
 {
     return t->bytes.len + (size_t)t->count * PROFILE_ITEM_BYTES;
@@ -76,6 +85,7 @@ static size_t held_bytes(const struct profile *p)
            table_bytes(&p->samples) + (size_t)p->samples.count * p->ntypes * sizeof(p->values[0]);
 }
 
+/* Remember that the profile is not whole: callers that ignore a result are found out at the end. */
 static int fail(struct profile *p, int code)
 {
     p->failed = true;
@@ -114,6 +124,11 @@ const char *profile_text(const struct profile *p, uint32_t number)
     return intern_get(&p->strings, number, &bytes);
 }
 
+/*
+ * Character by character through the scratch buffer: a NUL inside would end the string for C, so it
+ * is replaced like a bad byte; the cut falls between characters. The buffer has room for the
+ * longest string and its NUL, so it fails only without memory.
+ */
 int profile_put_string(struct profile *p, const void *s, size_t bytes, uint32_t *ret)
 {
     const unsigned char *in = s;
@@ -136,6 +151,7 @@ int profile_put_string(struct profile *p, const void *s, size_t bytes, uint32_t 
     return put_record(p, &p->strings, p->scratch.data, p->scratch.len, ret);
 }
 
+/* A C string that may be missing; "" is number 0 and needs no look-up. */
 static int put_text(struct profile *p, const char *s, uint32_t *ret)
 {
     if (!s || !*s) {
@@ -159,6 +175,8 @@ static int put_type(struct profile *p, const char *type, const char *unit, struc
     return rc;
 }
 
+/* Values lie in one array with a fixed stride, so the number of types cannot change once it is
+ * used. */
 int profile_add_type(struct profile *p, const char *type, const char *unit)
 {
     int rc;
@@ -193,6 +211,7 @@ void profile_set_time(struct profile *p, int64_t time_ns, int64_t duration_ns)
     p->duration_ns = duration_ns;
 }
 
+/* Few and rarely added: a search from the front is enough. */
 int profile_put_comment(struct profile *p, uint32_t text)
 {
     for (size_t i = 0; i < p->ncomments; i++) {
@@ -218,6 +237,8 @@ int profile_add_comment(struct profile *p, const char *text)
 
 /* ---- Parts */
 
+/* Marks stand beside the table of mappings: room for one more before the mapping gets its number.
+ */
 static int grow_marks(struct profile *p)
 {
     size_t cap = p->marks_cap ? p->marks_cap * 2 : PROFILE_FIRST_MARKS;
@@ -241,7 +262,7 @@ uint32_t profile_put_mapping(struct profile *p, const struct profile_mapping_rec
 
     if (grow_marks(p) != 0 || put_record(p, &p->mappings, rec, sizeof(*rec), &number) != 0)
         return 0;
-    if (number == before)
+    if (number == before) /* new: a later mark for the same mapping is not asked */
         p->marks[number] = *mark;
     return number + 1;
 }
@@ -277,6 +298,10 @@ uint64_t profile_function(struct profile *p, const char *name, const char *syste
     return profile_put_function(p, &rec);
 }
 
+/*
+ * Head and lines must be one run of bytes for the table. Only the part that is used is written and
+ * read; on the stack, as 6 KiB are cheaper there than a malloc a location.
+ */
 uint32_t profile_put_location(struct profile *p, const struct profile_location_rec *rec,
                               const struct profile_line_rec *lines, size_t n)
 {
@@ -300,6 +325,7 @@ uint64_t profile_location(struct profile *p, uint64_t mapping, uint64_t address,
     struct profile_location_rec rec = {.address = address, .mapping = (uint32_t)mapping};
     struct profile_line_rec recs[PROFILE_LINES_MAX];
 
+    /* an id that is not ours would be an index outside a table later */
     if (mapping > p->mappings.count || n > PROFILE_LINES_MAX) {
         p->failed = true;
         return 0;
@@ -381,6 +407,10 @@ static int add_values(struct profile *p, uint32_t sample, const int64_t *values)
     return 0;
 }
 
+/*
+ * Room for the values comes first: a sample that has its number must have its values too. Stack and
+ * label set are found again when they are known, so a sample that comes often costs three look-ups.
+ */
 int profile_put_sample(struct profile *p, const uint32_t *stack, size_t depth,
                        const int64_t *values, struct profile_label_rec *labels, size_t nlabels)
 {
@@ -406,6 +436,7 @@ int profile_put_sample(struct profile *p, const uint32_t *stack, size_t depth,
     return add_values(p, sample, values);
 }
 
+/* The format has one place for a text and one for a number; a text leaves the number's empty. */
 static int put_label(struct profile *p, const struct profile_label *l,
                      struct profile_label_rec *ret)
 {
@@ -441,6 +472,8 @@ int profile_sample(struct profile *p, const uint64_t *locations, size_t depth,
             return -EINVAL;
         stack[i] = (uint32_t)locations[i];
     }
+    /* records are compared as bytes, spare fields too */
+    memset(recs, 0, nlabels * sizeof(recs[0]));
     for (size_t i = 0; i < nlabels; i++) {
         int rc = put_label(p, &labels[i], &recs[i]);
 

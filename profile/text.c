@@ -1,3 +1,7 @@
+/*
+ * Folded and speedscope. Both go through the samples once, root first within each, and only follow
+ * the frame numbers of named.h.
+ */
 #include "profile/text.h"
 
 #include <errno.h>
@@ -31,6 +35,7 @@ static int charge(struct text *t, size_t frames)
     return t->work > TEXT_WORK_MAX_FRAMES ? -E2BIG : 0;
 }
 
+/* Sums of different samples, for showing: at the end of the range they stay there. */
 static int64_t add_clamped(int64_t a, int64_t b)
 {
     int64_t sum;
@@ -50,6 +55,7 @@ struct folded {
     struct buf line;
 };
 
+/* The format has no escapes: what would split a line or a frame is replaced. */
 static void put_safe(struct buf *line, const char *name)
 {
     for (const char *s = name; *s; s++) {
@@ -83,9 +89,11 @@ static int fold_stack(struct folded *f, const struct profile_sample_view *view)
     }
     if (view->depth == 0)
         buf_puts(&f->line, "[unknown]");
+    /* what is written is work as well, by words */
     return f->line.failed ? -E2BIG : charge(&f->text, f->line.len / sizeof(uint64_t));
 }
 
+/* Different addresses of the same functions, and different labels, make the same text. */
 static int fold_sample(struct folded *f, const struct profile_sample_view *view)
 {
     uint32_t number;
@@ -112,6 +120,7 @@ static int fold_sample(struct folded *f, const struct profile_sample_view *view)
     return 0;
 }
 
+/* In byte order, a shorter stack before those that begin like it: no locale, so always the same. */
 static int compare_stack(const void *a, const void *b, void *data)
 {
     const struct intern *stacks = data;
@@ -179,6 +188,7 @@ static const char *speedscope_unit(const char *unit)
     return "none";
 }
 
+/* "shared.frames": by function, so that calls at different lines stay one box. */
 static void speedscope_frames(const struct named *named, struct json *j)
 {
     json_object(j, "shared");

@@ -48,6 +48,10 @@ static int64_t add_clamped(int64_t a, int64_t b)
     return sum;
 }
 
+/*
+ * Functions are told apart by name alone, as pprof does by default: the same name from two files is
+ * one row. row->last marks who was counted in this sample, so no set is needed.
+ */
 static int count_sample(struct top *t, uint32_t sample, const struct profile_sample_view *view)
 {
     int64_t value = view->values[t->type];
@@ -73,11 +77,13 @@ static int count_sample(struct top *t, uint32_t sample, const struct profile_sam
     return 0;
 }
 
+/* A difference of profiles has negative values; they sort and scale by size. */
 static uint64_t magnitude(int64_t value)
 {
     return value < 0 ? -(uint64_t)value : (uint64_t)value;
 }
 
+/* Total order, as names differ: the same table every time. */
 static int compare_row(const void *a, const void *b, void *data)
 {
     const struct named *named = data;
@@ -90,6 +96,7 @@ static int compare_row(const void *a, const void *b, void *data)
     return strcmp(named_text(named, ra->name), named_text(named, rb->name));
 }
 
+/* One row a text at first; those that no sample touched (files, unused functions) fall out. */
 static int count_all(struct top *t)
 {
     size_t names = t->named.texts.count;
@@ -240,6 +247,7 @@ static void print_rows(const struct top *t, size_t rows, struct top_unit unit, s
     }
 }
 
+/* The smallest value that is shown chooses the unit. */
 static void print_all(const struct top *t, size_t rows, struct buf *out)
 {
     uint64_t smallest = magnitude(t->total);

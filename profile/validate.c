@@ -36,6 +36,12 @@ static void settle_location(const struct profile *p, uint64_t id, struct profile
     }
 }
 
+/*
+ * Start from the best claim, let each location take away what it does not have, then number those
+ * that any location uses, in table order: Parca wants ids 1..n without gaps, and readers take the
+ * first for the main program. has_inline_frames says that inlined functions were looked for;
+ * without has_functions it would mean nothing.
+ */
 void profile_settle(struct profile *p)
 {
     const struct profile_mark claim = {true, true, true, false, 0};
@@ -85,7 +91,7 @@ static int check_claims(const struct profile *p, struct err *e)
 
 static int check_types(const struct profile *p, struct err *e)
 {
-    bool found = p->default_type == 0;
+    bool found = p->default_type == 0; /* none: readers show the last type */
     char shown[VALIDATE_SHOWN_BYTES];
 
     if (p->ntypes == 0)
@@ -109,6 +115,7 @@ static int check_types(const struct profile *p, struct err *e)
     return 0;
 }
 
+/* Label sets are shared by samples: each is looked at once. */
 static int check_labels(const struct profile *p, struct err *e)
 {
     for (uint32_t i = 0; i < p->labelsets.count; i++) {
@@ -123,6 +130,10 @@ static int check_labels(const struct profile *p, struct err *e)
     return 0;
 }
 
+/*
+ * The sum of facts/pprof.md section 2. Not asked for: mappings, addresses, time (all readers do
+ * without), start_line (only `go build -pgo` wants it, and native code has none).
+ */
 int profile_validate(const struct profile *p, struct err *e)
 {
     int rc;
@@ -136,6 +147,7 @@ int profile_validate(const struct profile *p, struct err *e)
         rc = check_claims(p, e);
     if (rc != 0)
         return rc;
+    /* Parca reads it without asking whether it is there; Pyroscope refuses its absence */
     if (p->period_type.type == 0 || p->period_type.unit == 0)
         return err_set(e, -EINVAL, "no period type or no unit of it");
     if (p->time_ns < 0 || p->duration_ns < 0 || p->period < 0)

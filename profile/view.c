@@ -1,12 +1,16 @@
 /*
  * What is in a profile, for those who print it. Everything here is declared in profile.h and
  * profile_priv.h.
+ *
+ * The public functions check what they are asked for and say no; the private ones trust their
+ * numbers, which come out of the profile's own tables. intern.h keeps items 8-byte aligned, so a
+ * record may be read where it lies; the next addition may move it.
  */
 #include <limits.h>
 
 #include "profile/profile_priv.h"
 
-/* ---- Records */
+/* ---- Records: ids count from 1, table numbers from 0 */
 
 const struct profile_mapping_rec *profile_mapping_rec(const struct profile *p, uint64_t id)
 {
@@ -22,6 +26,7 @@ const struct profile_function_rec *profile_function_rec(const struct profile *p,
     return intern_get(&p->functions, (uint32_t)(id - 1), &bytes);
 }
 
+/* A location's lines follow its head; how many there are is in the item's length. */
 const struct profile_location_rec *profile_location_rec(const struct profile *p, uint64_t id,
                                                         const struct profile_line_rec **ret_lines,
                                                         size_t *ret_n)
@@ -131,6 +136,7 @@ size_t profile_mappings(const struct profile *p)
     return p->mappings.count;
 }
 
+/* Over every sample anew: asked once or twice a profile, and nothing to keep in step. */
 int64_t profile_total(const struct profile *p, size_t type)
 {
     int64_t total = 0;
@@ -159,6 +165,7 @@ bool profile_get_sample(const struct profile *p, size_t i, struct profile_sample
     return true;
 }
 
+/* str 0 means a number; a number's unit is often missing (pprof then guesses from the key). */
 bool profile_get_label(const struct profile *p, size_t i, size_t j, struct profile_label *ret)
 {
     const struct profile_label_rec *rec;
@@ -217,6 +224,7 @@ bool profile_get_line(const struct profile *p, uint64_t id, size_t j, struct pro
     return true;
 }
 
+/* Filename and build id are "" when unknown, never NULL. */
 bool profile_get_mapping(const struct profile *p, uint64_t id, struct profile_mapping *ret)
 {
     const struct profile_mapping_rec *rec;

@@ -438,6 +438,24 @@ static void test_limits_of_a_location(void **state)
     profile_free(p);
 }
 
+/* The table of mappings full to the last one; known ones are still found. */
+static void test_limit_of_mappings(void **state)
+{
+    struct profile *p = new_cpu();
+    struct profile_mapping m = {.filename = "f"};
+
+    (void)state;
+    for (m.start = 0; m.start < PROFILE_MAPPINGS_MAX; m.start++)
+        assert_int_equal(profile_mapping(p, &m), m.start + 1);
+    m.start = 5;
+    assert_int_equal(profile_mapping(p, &m), 6);
+    assert_false(profile_failed(p));
+    m.start = PROFILE_MAPPINGS_MAX;
+    assert_int_equal(profile_mapping(p, &m), 0);
+    assert_true(profile_failed(p));
+    profile_free(p);
+}
+
 /* The name of function 1 after it went in. */
 static void name_becomes(const char *in, const char *out)
 {
@@ -1200,6 +1218,7 @@ int main(void)
         cmocka_unit_test(test_bad_ids),
         cmocka_unit_test(test_limits_of_a_sample),
         cmocka_unit_test(test_limits_of_a_location),
+        cmocka_unit_test(test_limit_of_mappings),
         cmocka_unit_test(test_strings_are_repaired),
         cmocka_unit_test(test_strings_are_cut),
         cmocka_unit_test(test_encoded_as_readers_want),
