@@ -39,6 +39,7 @@ struct guard_perf_slot {
     uint32_t covered, missed;                /* threads */
     uint64_t dropped_count_ns, dropped_lost; /* of events closed before the end */
     uint32_t nevents, nrings;
+    uint32_t live;                             /* events that are still open */
     uint16_t cpu_ring[GUARD_THREADS_CPUS_MAX]; /* by position in threads.cpu: ring number + 1 */
     struct perf_ring ring[WIRE_PERF_RINGS_MAX];
     struct wire_event event[WIRE_PERF_EVENTS_MAX];
@@ -112,6 +113,7 @@ static void drop_event(struct guard_perf_slot *s, uint32_t event)
     }
     (void)close(s->fd[event]);
     s->fd[event] = -1;
+    s->live--;
 }
 
 /* Undo: back to ${events} events and the rings that they own. */
@@ -133,7 +135,7 @@ static int add_event(struct guard_perf *p, struct guard_perf_slot *s, uint32_t t
     uint64_t id;
     int fd;
 
-    if (s->nevents >= s->budget)
+    if (s->live >= s->budget || s->nevents >= WIRE_PERF_EVENTS_MAX)
         return -EMFILE;
     fd = guard_event_open(&s->plan, (pid_t)tid, cpu, period_ns);
     if (fd < 0)
@@ -152,6 +154,7 @@ static int add_event(struct guard_perf *p, struct guard_perf_slot *s, uint32_t t
         .first_period_ns = period_ns,
     };
     s->nevents++;
+    s->live++;
     return 0;
 }
 
@@ -292,7 +295,7 @@ static uint32_t descriptor_budget(const struct guard_perf *p)
         (void)getrlimit(RLIMIT_NOFILE, &lim);
     }
     for (int i = 0; i < WIRE_PERF_SLOTS; i++)
-        used += p->slots[i] ? p->slots[i]->nevents : 0;
+        used += p->slots[i] ? p->slots[i]->live : 0;
     if (lim.rlim_cur <= used)
         return 0;
     return lim.rlim_cur - used > WIRE_PERF_EVENTS_MAX ? (uint32_t)WIRE_PERF_EVENTS_MAX

@@ -117,6 +117,8 @@ static int on_record(void *ctx, const struct record *rec)
         s->counts.throttled++;
         return 0;
     case RECORD_FORK:
+        weigh_fork(s->weigh, rec->ptid);
+        return 0;
     case RECORD_OTHER:
         return 0;
     }
@@ -228,7 +230,7 @@ static int tick(struct session *s, struct drain *d)
     int all = now_ns - s->ticked_ns >= SESSION_TICK_MS * CLOCK_NS_PER_MS;
     int r;
 
-    if (!all && weigh_unsettled(s->weigh) == 0)
+    if (!all && !weigh_hurries(s->weigh))
         return 0;
     if (all)
         s->ticked_ns = now_ns;

@@ -12,18 +12,22 @@ struct weigh_event {
     uint32_t tid;
     uint32_t direct; /* its thread's place in directs[] */
     enum weigh_state state;
-    uint32_t fires;        /* samples since the last change */
-    uint64_t period_ns;    /* set at the last change */
-    uint64_t changed_ns;   /* when */
-    uint64_t last_ns;      /* sample; before the first: when it was switched on */
-    uint64_t lost_from_ns; /* last sample before the change, 0: the loss is settled */
-    uint64_t lost_max_ns;  /* the old period */
+    uint32_t fires;      /* samples since the last change */
+    uint64_t period_ns;  /* set at the last change */
+    uint64_t changed_ns; /* when */
+    uint64_t last_ns;    /* sample; before the first: when it was switched on */
+    uint64_t told_ns;    /* weight of the settling samples after the first */
+    /* what the last change took away, until a sample carries it */
+    uint64_t lost_ns;      /* known */
+    uint64_t lost_from_ns; /* and estimated: since the last sample before the change; 0: nothing */
+    uint64_t lost_max_ns;  /* at most the old period */
     double lost_rate;      /* CPU time per wall time before the change */
 };
 
 /* A thread with events of its own. */
 struct weigh_direct {
     uint32_t tid;
+    int forks;        /* it starts others */
     uint64_t exit_ns; /* UINT64_MAX: it runs */
 };
 
@@ -31,8 +35,9 @@ struct weigh {
     uint64_t nominal_ns;
     uint64_t random;
     uint32_t max_events, nevents, ndirects;
-    uint32_t unsettled;
-    uint32_t mask; /* slots of both hashes - 1 */
+    uint32_t unsettled; /* events in WEIGH_SETTLES */
+    int fork_seen;      /* a thread began to start others since the last weigh_due() */
+    uint32_t mask;      /* slots of both hashes - 1 */
     struct weigh_event *events;
     struct weigh_direct *directs;
     uint32_t *by_id;  /* event number + 1; 0 = free; at most half full */
@@ -112,9 +117,9 @@ uint32_t weigh_events(const struct weigh *w)
     return w->nevents;
 }
 
-uint32_t weigh_unsettled(const struct weigh *w)
+int weigh_hurries(const struct weigh *w)
 {
-    return w->unsettled;
+    return w->unsettled > 0 || w->fork_seen;
 }
 
 int weigh_add(struct weigh *w, const struct wire_event *event, uint64_t now_ns)
@@ -155,40 +160,53 @@ void weigh_start(struct weigh *w, uint64_t now_ns)
 static uint64_t take_loss(struct weigh_event *e)
 {
     uint64_t from = e->lost_from_ns;
-    double lost;
+    uint64_t known = e->lost_ns;
+    double lost = 0;
 
     e->lost_from_ns = 0;
-    if (from == 0 || e->changed_ns <= from)
-        return 0;
-    lost = e->lost_rate * (double)(e->changed_ns - from);
-    return lost > (double)e->lost_max_ns ? e->lost_max_ns : (uint64_t)lost;
+    e->lost_ns = 0;
+    if (from != 0 && e->changed_ns > from)
+        lost = e->lost_rate * (double)(e->changed_ns - from);
+    return known + (lost > (double)e->lost_max_ns ? e->lost_max_ns : (uint64_t)lost);
 }
 
-static enum weigh_verdict opened_sample(struct weigh *w, struct weigh_event *e,
-                                        const struct record *rec, uint64_t *ret_weight_ns)
+/* The part of this settling sample's period that lies beyond the nominal one. */
+static uint64_t settling_weight(const struct weigh *w, const struct weigh_event *e)
 {
-    enum weigh_state state = e->state;
+    uint64_t passed = e->fires * e->period_ns;
 
-    if (state == WEIGH_FIRST) {
-        e->state = WEIGH_SETTLES;
-        w->unsettled++;
-        *ret_weight_ns = w->nominal_ns;
-        return WEIGH_COUNTS;
-    }
-    if (state == WEIGH_SETTLES)
-        return WEIGH_SETTLING;
-    if (rec->time_ns <= e->changed_ns) {
+    if (passed <= w->nominal_ns)
+        return 0;
+    return passed - w->nominal_ns < e->period_ns ? passed - w->nominal_ns : e->period_ns;
+}
+
+/* A sample of the opened event itself. Its weight; 0: it was told already. */
+static uint64_t opened_weight(struct weigh *w, struct weigh_event *e, const struct record *rec)
+{
+    uint64_t weight;
+
+    if (e->state == WEIGH_STEADY && rec->time_ns <= e->changed_ns) {
         /* fired before the change and read after it: the loss began later than we thought */
-        if (e->lost_from_ns == 0)
-            return WEIGH_SETTLING;
-        e->lost_from_ns = rec->time_ns;
-        *ret_weight_ns = e->lost_max_ns;
-        return WEIGH_COUNTS;
+        if (e->lost_from_ns != 0)
+            e->lost_from_ns = rec->time_ns;
+        return e->lost_max_ns;
     }
     e->fires++;
     e->last_ns = rec->time_ns;
-    *ret_weight_ns = e->period_ns + take_loss(e);
-    return WEIGH_COUNTS;
+    switch (e->state) {
+    case WEIGH_FIRST:
+        e->state = WEIGH_SETTLES;
+        e->period_ns = rec->period_ns; /* the one it was born with */
+        w->unsettled++;
+        return w->nominal_ns;
+    case WEIGH_SETTLES:
+        weight = settling_weight(w, e);
+        e->told_ns += weight;
+        return weight;
+    case WEIGH_STEADY:
+        return e->period_ns + take_loss(e);
+    }
+    return 0;
 }
 
 /* Does this inherited copy fire for the first time? 0 also when too many are known. */
@@ -212,14 +230,13 @@ static int copy_is_new(struct weigh *w, uint64_t stream)
 enum weigh_verdict weigh_sample(struct weigh *w, const struct record *rec, uint64_t *ret_weight_ns)
 {
     uint32_t event = *slot_of_id(w, rec->id);
-    enum weigh_verdict verdict = WEIGH_COUNTS;
     uint32_t direct;
 
     *ret_weight_ns = 0;
     if (event == 0)
         return WEIGH_UNKNOWN;
     if (rec->stream == rec->id)
-        verdict = opened_sample(w, &w->events[event - 1], rec, ret_weight_ns);
+        *ret_weight_ns = opened_weight(w, &w->events[event - 1], rec);
     else
         *ret_weight_ns = rec->period_ns + (copy_is_new(w, rec->stream) ? rec->period_ns / 2 : 0);
     direct = *slot_of_tid(w, rec->tid);
@@ -229,7 +246,7 @@ enum weigh_verdict weigh_sample(struct weigh *w, const struct record *rec, uint6
         *ret_weight_ns = 0;
         return WEIGH_DUPLICATE;
     }
-    return verdict;
+    return *ret_weight_ns > 0 ? WEIGH_COUNTS : WEIGH_SETTLING;
 }
 
 void weigh_exit(struct weigh *w, uint32_t tid, uint64_t time_ns)
@@ -238,6 +255,16 @@ void weigh_exit(struct weigh *w, uint32_t tid, uint64_t time_ns)
 
     if (direct != 0 && w->directs[direct - 1].exit_ns == UINT64_MAX)
         w->directs[direct - 1].exit_ns = time_ns;
+}
+
+void weigh_fork(struct weigh *w, uint32_t ptid)
+{
+    uint32_t direct = *slot_of_tid(w, ptid);
+
+    if (direct == 0 || w->directs[direct - 1].forks)
+        return;
+    w->directs[direct - 1].forks = 1;
+    w->fork_seen = 1;
 }
 
 /* --- periods --- */
@@ -256,20 +283,30 @@ static uint32_t jittered(struct weigh *w)
     return (uint32_t)(low + x * UINT64_C(0x2545f4914f6cdd1d) % span);
 }
 
-static int is_due(const struct weigh_event *e, int all)
+static int is_due(const struct weigh *w, const struct weigh_event *e, int all)
 {
-    return e->state == WEIGH_SETTLES ||
-           (all && e->state == WEIGH_STEADY && e->fires >= WEIGH_FIRES_MIN);
+    const struct weigh_direct *d = &w->directs[e->direct];
+
+    if (d->exit_ns != UINT64_MAX)
+        return 0;
+    switch (e->state) {
+    case WEIGH_FIRST:
+        return d->forks;
+    case WEIGH_SETTLES:
+        return 1;
+    case WEIGH_STEADY:
+        return all && e->fires >= WEIGH_FIRES_MIN;
+    }
+    return 0;
 }
 
 size_t weigh_due(struct weigh *w, int all, uint32_t *from, struct wire_period *ret, size_t max)
 {
     size_t n = 0;
 
+    w->fork_seen = 0;
     for (; *from < w->nevents && n < max; ++*from) {
-        const struct weigh_event *e = &w->events[*from];
-
-        if (is_due(e, all) && w->directs[e->direct].exit_ns == UINT64_MAX)
+        if (is_due(w, &w->events[*from], all))
             ret[n++] = (struct wire_period){.event = *from, .period_ns = jittered(w)};
     }
     return n;
@@ -284,26 +321,40 @@ static double rate_of(const struct weigh_event *e)
     return wall <= 0 || cpu > wall ? 1.0 : cpu / wall;
 }
 
+/* What a change to ${period_ns} takes away from the event, for its next sample. */
+static void note_loss(struct weigh *w, struct weigh_event *e, uint32_t period_ns)
+{
+    uint64_t passed;
+
+    e->lost_ns = 0;
+    e->lost_from_ns = e->fires > 0 ? e->last_ns : 0;
+    e->lost_max_ns = e->period_ns;
+    e->lost_rate = rate_of(e);
+    if (e->state == WEIGH_FIRST)
+        e->lost_ns = period_ns / 2; /* as for a copy: this first period is a whole one */
+    if (e->state != WEIGH_SETTLES)
+        return;
+    passed = (e->fires - 1) * e->period_ns;
+    if (passed > e->told_ns)
+        e->lost_ns = passed - e->told_ns;
+    w->unsettled--;
+}
+
+static void change(struct weigh_event *e, uint32_t period_ns, uint64_t now_ns)
+{
+    e->state = WEIGH_STEADY;
+    e->fires = 0;
+    e->period_ns = period_ns;
+    e->changed_ns = e->last_ns = now_ns;
+}
+
 void weigh_changed(struct weigh *w, const struct wire_period *periods, size_t count,
                    uint64_t now_ns)
 {
     for (size_t i = 0; i < count; i++) {
-        struct weigh_event *e;
-
         if (periods[i].event >= w->nevents)
             continue;
-        e = &w->events[periods[i].event];
-        e->lost_from_ns = 0;
-        if (e->state == WEIGH_SETTLES) {
-            e->state = WEIGH_STEADY;
-            w->unsettled--;
-        } else if (e->state == WEIGH_STEADY) {
-            e->lost_from_ns = e->last_ns;
-            e->lost_max_ns = e->period_ns;
-            e->lost_rate = rate_of(e);
-        }
-        e->fires = 0;
-        e->period_ns = periods[i].period_ns;
-        e->changed_ns = e->last_ns = now_ns;
+        note_loss(w, &w->events[periods[i].event], periods[i].period_ns);
+        change(&w->events[periods[i].event], periods[i].period_ns, now_ns);
     }
 }
