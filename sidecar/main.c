@@ -91,6 +91,7 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGINT, SIG_IGN); /* a terminal sends it to all: the guard turns it into SIGTERM */
     log_setup("sidecar", LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
+    (void)confine_loop(); /* a kernel without seccomp is told of by confine_enter() */
     if (uv_loop_init(&loop)) {
         (void)fprintf(stderr, "pillion: cannot make an event loop\n");
         return EXIT_CANNOT;

@@ -204,11 +204,12 @@ static int sampler_one(struct peers *p)
 static void on_sampler(uv_poll_t *h, int status, int events)
 {
     struct line *l = h->data;
-    struct peers *p = l->peers;
+    struct peers *p;
     int r = status;
 
     (void)events;
     MAGIC_CHECK(l, LINE_MAGIC);
+    p = l->peers;
     MAGIC_CHECK(p, PEERS_MAGIC);
     for (int i = 0; r == 0 && i < PACKETS_A_TURN; i++) {
         r = sampler_one(p);
@@ -254,11 +255,12 @@ static void tell_death(struct peers *p, const struct wire_status *s)
 static void on_guard(uv_poll_t *h, int status, int events)
 {
     struct line *l = h->data;
-    struct peers *p = l->peers;
+    struct peers *p;
     int r = status;
 
     (void)events;
     MAGIC_CHECK(l, LINE_MAGIC);
+    p = l->peers;
     MAGIC_CHECK(p, PEERS_MAGIC);
     for (int i = 0; r == 0 && i < PACKETS_A_TURN; i++) {
         struct front_news news;
@@ -293,80 +295,71 @@ static int pending_free(struct peers *p, struct pending **ret)
     return -EBUSY;
 }
 
-static void pending_take(struct peers *p, struct pending *q, enum wire_type wants, uint32_t id,
-                         uint64_t timeout_ms, peers_answered then, void *data, uint32_t *ret_ticket)
+/* The question with ${id} is on its way: note who waits for what. */
+static uint32_t pending_take(struct peers *p, struct pending *q, struct pending what,
+                             uint64_t timeout_ms)
 {
     if (++p->next_ticket == 0)
         p->next_ticket = 1;
-    *q = (struct pending){
-        .ticket = p->next_ticket,
-        .id = id,
-        .wants = wants,
-        .deadline_ns = clock_mono_ns() + timeout_ms * CLOCK_NS_PER_MS,
-        .then = then,
-        .data = data,
-    };
-    *ret_ticket = q->ticket;
+    *q = what;
+    q->ticket = p->next_ticket;
+    q->deadline_ns = clock_mono_ns() + timeout_ms * CLOCK_NS_PER_MS;
     tick_wanted(p);
+    return q->ticket;
 }
 
 int peers_about(struct peers *p, peers_answered then, void *data, uint32_t *ret_ticket)
 {
+    struct pending what = {.wants = WIRE_ANS_ABOUT, .then = then, .data = data};
     struct pending *q;
-    uint32_t id;
     int r = pending_free(p, &q);
 
     if (r == 0)
-        r = ask_sampler_about(&p->sampler->link, &id);
-    if (r)
-        return r;
-    pending_take(p, q, WIRE_ANS_ABOUT, id, PEERS_SMALL_TIMEOUT_MS, then, data, ret_ticket);
-    return 0;
+        r = ask_sampler_about(&p->sampler->link, &what.id);
+    if (r == 0)
+        *ret_ticket = pending_take(p, q, what, PEERS_SMALL_TIMEOUT_MS);
+    return r;
 }
 
 int peers_argv(struct peers *p, peers_answered then, void *data, uint32_t *ret_ticket)
 {
+    struct pending what = {.wants = WIRE_ANS_ARGV, .then = then, .data = data};
     struct pending *q;
-    uint32_t id;
     int r = pending_free(p, &q);
 
     if (r == 0)
-        r = ask_sampler_argv(&p->sampler->link, &id);
-    if (r)
-        return r;
-    pending_take(p, q, WIRE_ANS_ARGV, id, PEERS_SMALL_TIMEOUT_MS, then, data, ret_ticket);
-    return 0;
+        r = ask_sampler_argv(&p->sampler->link, &what.id);
+    if (r == 0)
+        *ret_ticket = pending_take(p, q, what, PEERS_SMALL_TIMEOUT_MS);
+    return r;
 }
 
 int peers_symbol(struct peers *p, const uint64_t *addresses, size_t count, peers_answered then,
                  void *data, uint32_t *ret_ticket)
 {
+    struct pending what = {.wants = WIRE_ANS_SYMBOL, .then = then, .data = data};
     struct pending *q;
-    uint32_t id;
     int r = pending_free(p, &q);
 
     if (r == 0)
-        r = ask_sampler_symbol(&p->sampler->link, addresses, count, &id);
-    if (r)
-        return r;
-    pending_take(p, q, WIRE_ANS_SYMBOL, id, PEERS_SMALL_TIMEOUT_MS, then, data, ret_ticket);
-    return 0;
+        r = ask_sampler_symbol(&p->sampler->link, addresses, count, &what.id);
+    if (r == 0)
+        *ret_ticket = pending_take(p, q, what, PEERS_SMALL_TIMEOUT_MS);
+    return r;
 }
 
 int peers_cpu(struct peers *p, const struct wire_cpu *cpu, peers_answered then, void *data,
               uint32_t *ret_ticket)
 {
+    struct pending what = {.wants = WIRE_ANS_CPU, .then = then, .data = data};
     struct pending *q;
-    uint32_t id;
     int r = pending_free(p, &q);
 
     if (r == 0)
-        r = ask_sampler_cpu(&p->sampler->link, cpu, &id);
-    if (r)
-        return r;
-    pending_take(p, q, WIRE_ANS_CPU, id, (uint64_t)cpu->duration_ms + PEERS_CPU_GRACE_MS, then,
-                 data, ret_ticket);
-    return 0;
+        r = ask_sampler_cpu(&p->sampler->link, cpu, &what.id);
+    if (r == 0)
+        *ret_ticket = pending_take(p, q, what, (uint64_t)cpu->duration_ms + PEERS_CPU_GRACE_MS);
+    return r;
 }
 
 void peers_forget(struct peers *p, uint32_t ticket)

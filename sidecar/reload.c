@@ -20,9 +20,13 @@ static bool locked(const struct config *c)
 static int read_config(const struct reload *r, struct config **ret, struct err *e)
 {
     struct config *c = calloc(1, sizeof(*c));
-    int x = c ? config_from_args(c, r->argc, r->argv, e)
-              : err_set(e, -ENOMEM, "out of memory for the configuration");
+    int x;
 
+    if (!c) {
+        (void)err_set(e, -ENOMEM, "out of memory for the configuration");
+        return -ENOMEM;
+    }
+    x = config_from_args(c, r->argc, r->argv, e);
     if (x) {
         free(c);
         return x;
@@ -97,10 +101,15 @@ static int swap(struct reload *r, struct state *st, struct err *e)
     struct session_rules rules;
     struct config *config = NULL;
     struct auth *auth = NULL;
-    int x = read_config(r, &config, e);
+    struct watch looks;
+    int x;
 
+    /* before each is read: what changes meanwhile looks other than this the next time */
+    watch_config(&looks, st->config);
+    x = read_config(r, &config, e);
     if (x)
         return x;
+    watch_others(&looks, config);
     keep_fixed(st->config, config);
     /* a token made at start goes on as long as the configuration names none of its own */
     x = auth_new(config, locked(config) && r->token[0] ? r->token : NULL, &auth, e);
@@ -117,6 +126,7 @@ static int swap(struct reload *r, struct state *st, struct err *e)
     st->config = config;
     rules = rules_of(config);
     session_set_rules(&st->session, &rules);
+    r->watch = looks;
     log_setup("sidecar", config->log.level, config->log.format);
     return 0;
 }
@@ -124,24 +134,27 @@ static int swap(struct reload *r, struct state *st, struct err *e)
 void reload_now(struct reload *r, struct state *st)
 {
     struct err e = {0};
+    bool again;
     int x;
 
-    /* first: what changes while we read is seen by the next look */
-    (void)watch_look(&r->watch, st->config);
+    (void)watch_look(&r->watch, st->config); /* a refused one is not refused for it twice */
     x = swap(r, st, &e);
+    again = !st->reload_ok && strcmp(e.text, r->refused.text) == 0;
     st->reload_ok = x == 0;
-    if (x) {
+    r->refused = e;
+    if (x == 0)
+        log_info("configuration reloaded", LOG_STR("file", st->config->path));
+    else if (!again)
         log_error("the new configuration is refused, the old one stays", LOG_STR("reason", e.text));
-        return;
-    }
-    log_info("configuration reloaded", LOG_STR("file", st->config->path));
-    /* it may name other files: how these look now is what was read */
-    (void)watch_look(&r->watch, st->config);
 }
 
 void reload_if_changed(struct reload *r, struct state *st)
 {
-    if (watch_look(&r->watch, st->config))
+    /*
+     * A refused one is tried again each time: it may name a file that comes only now, and which
+     * the one in force does not know.
+     */
+    if (watch_look(&r->watch, st->config) || !st->reload_ok)
         reload_now(r, st);
 }
 

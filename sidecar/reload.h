@@ -17,6 +17,7 @@ struct reload {
     int argc;
     char **argv; /* config_from_args()'s, the caller's */
     struct watch watch;
+    struct err refused;             /* why the last reload was, so that it is said once */
     char token[RELOAD_TOKEN_BYTES]; /* made for this start when the configuration has none */
 };
 

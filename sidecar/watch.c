@@ -28,20 +28,30 @@ static uint64_t add(uint64_t digest, const char *path)
     return intern_hash(key, &look, sizeof(look)); /* the key chains the files in order */
 }
 
-bool watch_look(struct watch *w, const struct config *c)
+void watch_config(struct watch *w, const struct config *c)
+{
+    /* without a file named, the default one may appear */
+    w->config = add(1, c->path[0] ? c->path : CONFIG_DEFAULT_FILE);
+}
+
+void watch_others(struct watch *w, const struct config *c)
 {
     uint64_t digest = 1;
-    bool changed;
 
-    /* without a file named, the default one may appear */
-    digest = add(digest, c->path[0] ? c->path : CONFIG_DEFAULT_FILE);
     digest = add(digest, c->admin.certificate);
     digest = add(digest, c->admin.key);
     for (size_t i = 0; i < c->auth.tokens_count; i++) {
         if (!c->auth.tokens[i].has_hash)
             digest = add(digest, c->auth.tokens[i].file);
     }
-    changed = digest != w->seen;
-    w->seen = digest;
-    return changed;
+    w->others = digest;
+}
+
+bool watch_look(struct watch *w, const struct config *c)
+{
+    struct watch old = *w;
+
+    watch_config(w, c);
+    watch_others(w, c);
+    return w->config != old.config || w->others != old.others;
 }

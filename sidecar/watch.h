@@ -8,11 +8,17 @@
 
 #include "config/config.h"
 
+/* Digests of what stat(2) said. */
 struct watch {
-    uint64_t seen; /* digest of what stat(2) said of every file */
+    uint64_t config; /* the configuration itself */
+    uint64_t others; /* the files that it names */
 };
 
 /** watch_look(w, c): note how the files look now; true when they look other than last time. */
 bool watch_look(struct watch *w, const struct config *c);
+
+/** watch_config(w, c), watch_others(w, c): note how these look now: call it before reading them. */
+void watch_config(struct watch *w, const struct config *c);
+void watch_others(struct watch *w, const struct config *c);
 
 #endif

@@ -43,7 +43,7 @@ static void file_headers(struct visit *v)
 static void refused(struct visit *v, const struct wire_profile *p)
 {
     char why[STATE_WHY_BYTES];
-    const char *text = p->text[0] ? p->text : strerror(-p->result);
+    const char *text = p->text[0] ? p->text : uv_strerror(p->result);
 
     switch (-p->result) {
     case ESRCH:

@@ -11,21 +11,21 @@
 #define NOT_YET(what) "this version of pillion cannot give " what " yet"
 
 /* A profile: its path is PPROF and its name. */
-#define PROFILE(n, meth, bits, fn, text)                                                      \
-    {                                                                                         \
-        .path = PPROF n, .name = n, .methods = (meth), .where = ROUTE_ADMIN, .scope = (bits), \
-        .handle = (fn), .about = (text)                                                       \
+#define PROFILE(n, meth, bits, fn, text)                                                        \
+    {                                                                                           \
+        .path = PPROF n, .name = (n), .methods = (meth), .where = ROUTE_ADMIN, .scope = (bits), \
+        .handle = (fn), .about = (text)                                                         \
     }
 /* One that is to come: listed with its reason when it has a text, answered with 501. */
-#define ABSENT(p, n, bits, text, reason)                                                     \
-    {                                                                                        \
-        .path = (p), .name = n, .methods = ROUTE_GET, .where = ROUTE_ADMIN, .scope = (bits), \
-        .about = (text), .absent = NOT_YET(reason)                                           \
+#define ABSENT(p, n, bits, text, reason)                                                       \
+    {                                                                                          \
+        .path = (p), .name = (n), .methods = ROUTE_GET, .where = ROUTE_ADMIN, .scope = (bits), \
+        .about = (text), .absent = NOT_YET(reason)                                             \
     }
-#define PAGE(p, n, listeners, bits, fn)                                                      \
-    {                                                                                        \
-        .path = (p), .name = n, .methods = ROUTE_GET, .where = (listeners), .scope = (bits), \
-        .handle = (fn)                                                                       \
+#define PAGE(p, n, listeners, bits, fn)                                                        \
+    {                                                                                          \
+        .path = (p), .name = (n), .methods = ROUTE_GET, .where = (listeners), .scope = (bits), \
+        .handle = (fn)                                                                         \
     }
 
 enum {
