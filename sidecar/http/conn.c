@@ -540,14 +540,31 @@ static void peer_text(const struct conn *c, const struct sockaddr_storage *addr,
         (void)snprintf(out, bytes, "unix:?");
 }
 
-/* Room for one more, if need be by dropping others. */
+static struct conn *conn_of_entry(struct limits_entry *e)
+{
+    struct conn *c = (struct conn *)(void *)((char *)e - offsetof(struct conn, entry));
+
+    MAGIC_CHECK(c, CONN_MAGIC);
+    return c;
+}
+
+/*
+ * Room for one more, if need be by dropping others. One whose first bytes have come while the loop
+ * was busy is not silent: it gets its step first, and with it another rank.
+ */
 static bool admitted(struct conn_env *env, const struct limits_key *key)
 {
     struct limits_entry *victim;
     int r;
 
-    while ((r = limits_admit(&env->limits, key, &victim)) == -EAGAIN)
-        drop((struct conn *)(void *)((char *)victim - offsetof(struct conn, entry)), true);
+    while ((r = limits_admit(&env->limits, key, &victim)) == -EAGAIN) {
+        struct conn *c = conn_of_entry(victim);
+
+        if (c->state == STATE_SILENT && stream_peek(&c->stream) >= 0)
+            drive(c);
+        else
+            drop(c, true);
+    }
     return r == 0;
 }
 
@@ -583,14 +600,6 @@ void conn_accept(struct conn_env *env, const struct conn_door *door, int fd,
     peer_text(c, peer, c->request.peer, sizeof(c->request.peer));
     enter(c, STATE_SILENT);
     drive(c); /* the first bytes are often there already */
-}
-
-static struct conn *conn_of_entry(struct limits_entry *e)
-{
-    struct conn *c = (struct conn *)(void *)((char *)e - offsetof(struct conn, entry));
-
-    MAGIC_CHECK(c, CONN_MAGIC);
-    return c;
 }
 
 bool conn_evict(struct conn_env *env)

@@ -309,11 +309,12 @@ int helper_http_stop(struct helper_http *h)
 {
     int status = -1;
 
+    pid_t pid;
+
     (void)close(h->control);
-    (void)close(h->events);
-    if (waitpid(h->pid, &status, 0) != h->pid || !WIFEXITED(status))
-        return -1;
-    return WEXITSTATUS(status);
+    pid = waitpid(h->pid, &status, 0);
+    (void)close(h->events); /* only now: its last lines must not meet a closed pipe */
+    return pid == h->pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 bool helper_http_event(struct helper_http *h, const char *want, int timeout_ms)
