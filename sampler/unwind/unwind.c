@@ -43,6 +43,8 @@ enum {
  *    POPQ BP            -> behind it, at RET    0      caller's   caller's caller  [0]
  *  morestack called from a prologue             0      caller's of the function that wants more
  *                                                      stack: two callers hidden, [0] and [8]
+ *  duffzero, duffcopy (the caller makes them a
+ *    frame below SP: asm6.go, "maintain BP")    0      sp-8       the caller       -
  *  assembly that uses BP as a scratch register  F      anything   nothing of the sort  [F]
  *  function that writes SP (SPWRITE)            not to be trusted behind its entry
  *
@@ -254,7 +256,7 @@ static enum go_on repair(struct walk *w, const struct record *r, const struct re
              */
             return d.bytes > 0 ? GO_ON_CHAIN : give_up(w, regs->bp, regs->sp + offset);
         }
-        if (d.bytes >= WORD_BYTES && regs->bp == regs->sp + slot - WORD_BYTES)
+        if (regs->bp == regs->sp + slot - WORD_BYTES)
             return GO_ON_CHAIN;
         if (!stack_word(r, slot, &word))
             return give_up(w, regs->bp, regs->sp + slot);

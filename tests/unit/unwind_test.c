@@ -501,6 +501,27 @@ static void test_two_hidden(void **state)
     assert_int_equal(counts.unrepaired, 1);
 }
 
+/* MOVQ BP, -16(SP); LEAQ -16(SP), BP; CALL duffzero: frameless, and yet the chain is right. */
+static void test_duffzero(void **state)
+{
+    struct unwind_counts counts;
+    struct unwind_stack out;
+    struct machine m;
+    struct sample s;
+
+    (void)state;
+    run_to_leaf(&m, MID);
+    frame(&m);
+    *word(&m, m.sp - 16) = m.bp;
+    m.bp = m.sp - 16;
+    call(&m, LEAF + 0x28);
+    m.ip = FRAMELESS + 8;
+    take(&m, &s);
+    counts = unwind(&s, &out);
+    check_truth(&out, &m);
+    assert_int_equal(counts.repaired, 0);
+}
+
 /* Assembly that has a frame and uses BP for something else: its chain is no chain. */
 static void test_scratch_bp(void **state)
 {
@@ -838,13 +859,27 @@ static void test_repair_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        GO(test_stages),       GO(test_recursion),       GO(test_kernel_mode),
-        GO(test_copy_limit),   GO(test_word_is_no_code), GO(test_without_registers),
-        GO(test_at_the_root),  GO(test_two_hidden),      GO(test_scratch_bp),
-        GO(test_stack_switch), GO(test_exact_callers),   GO(test_exact_leaf),
-        GO(test_top_ends),     GO(test_go_truncated),    GO(test_c_caller),
-        GO(test_depth_limit),  GO(test_repair_limit),    C(test_plain),
-        C(test_marks),         C(test_kernel_limit),
+        GO(test_stages),
+        GO(test_recursion),
+        GO(test_kernel_mode),
+        GO(test_copy_limit),
+        GO(test_word_is_no_code),
+        GO(test_without_registers),
+        GO(test_at_the_root),
+        GO(test_two_hidden),
+        GO(test_duffzero),
+        GO(test_scratch_bp),
+        GO(test_stack_switch),
+        GO(test_exact_callers),
+        GO(test_exact_leaf),
+        GO(test_top_ends),
+        GO(test_go_truncated),
+        GO(test_c_caller),
+        GO(test_depth_limit),
+        GO(test_repair_limit),
+        C(test_plain),
+        C(test_marks),
+        C(test_kernel_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
