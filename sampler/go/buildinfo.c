@@ -6,6 +6,11 @@
 
 #include "sampler/go/elfscan.h"
 
+/*
+ * The blob: 14 bytes of magic, pointer size, flags, then (flag bit 1, since Go 1.18) at 32 two
+ * strings with varint lengths: the version, and the modules, which nobody here wants. Before
+ * Go 1.18 there were pointers to Go strings instead.
+ */
 enum {
     BLOB_ALIGN = 16,
     BLOB_HEADER_BYTES = 32,
@@ -18,10 +23,11 @@ enum {
 
 static const char blob_magic[BLOB_MAGIC_BYTES] = "\xff Go buildinf:";
 
-/* What one look at a possible blob said. */
+/* What the looks at possible blobs said so far. */
 struct found {
     struct file *file;
-    char *out;
+    char version[BUILDINFO_VERSION_BYTES];
+    unsigned candidates;
     bool old; /* a blob from before Go 1.18 was seen */
 };
 
@@ -59,16 +65,19 @@ static int blob_match(void *ctx, uint64_t vaddr, uint64_t offset, const unsigned
     (void)vaddr;
     if (memcmp(record, blob_magic, sizeof(blob_magic)) != 0)
         return 0;
+    if (found->candidates == BUILDINFO_CANDIDATES_MAX)
+        return -ENOENT;
+    found->candidates++;
     if ((record[BLOB_FLAGS_AT] & BLOB_FLAG_INLINE) == 0) {
         found->old = true;
         return 0;
     }
-    return take_version(found->file, offset, found->out) == 0;
+    return take_version(found->file, offset, found->version) == 0;
 }
 
 int buildinfo_version(const struct elf *e, char out[static BUILDINFO_VERSION_BYTES])
 {
-    struct found found = {.file = elf_file(e), .out = out};
+    struct found found = {.file = elf_file(e)};
     struct elfscan scan = {.flags_mask = PF_W | PF_X,
                            .flags = PF_W,
                            .step = BLOB_ALIGN,
@@ -81,8 +90,10 @@ int buildinfo_version(const struct elf *e, char out[static BUILDINFO_VERSION_BYT
 
     if (elf_section_find(e, ".go.buildinfo", &section) == 0 &&
         file_read(found.file, section.offset, header, sizeof(header)) == 0 &&
-        blob_match(&found, section.address, section.offset, header) == 1)
+        blob_match(&found, section.address, section.offset, header) == 1) {
+        memcpy(out, found.version, sizeof(found.version));
         return 0;
+    }
     /* The linker puts it into the first data segment; an external one may put it into a read-only
      * one. Never look among code: debug/buildinfo itself holds the magic. */
     r = elfscan_run(e, &scan);
@@ -90,9 +101,12 @@ int buildinfo_version(const struct elf *e, char out[static BUILDINFO_VERSION_BYT
         scan.flags = 0;
         r = elfscan_run(e, &scan);
     }
+    if (r == 0)
+        memcpy(out, found.version, sizeof(found.version));
     return r == -ENOENT && found.old ? -ENOTSUP : r;
 }
 
+/* "go1.N" at the beginning or after a space ("devel go1.N-…"): "xgo1.22" is somebody's joke. */
 int buildinfo_minor(const char *version)
 {
     const char *p = strstr(version, "go1.");

@@ -8,7 +8,8 @@
 #include "sampler/symbols/elf.h"
 
 enum {
-    BUILDINFO_VERSION_BYTES = 128, /* longest version text with its NUL; longer ones are cut */
+    BUILDINFO_VERSION_BYTES = 128,  /* longest version text with its NUL; longer ones are cut */
+    BUILDINFO_CANDIDATES_MAX = 256, /* places with the magic that are looked at */
 };
 
 /**

@@ -6,6 +6,7 @@
 static int scan_piece(const struct elfscan *what, uint64_t vaddr, uint64_t offset,
                       const unsigned char *piece, size_t stop)
 {
+    /* the first multiple of step at or after vaddr */
     for (size_t i = (size_t)(-vaddr & (what->step - 1)); i < stop; i += what->step) {
         int r = what->match(what->ctx, vaddr + i, offset + i, piece + i);
 
@@ -15,7 +16,11 @@ static int scan_piece(const struct elfscan *what, uint64_t vaddr, uint64_t offse
     return 0;
 }
 
-/* 0: not here, 1: found, -errno. ${left} is what may still be read in all. */
+/*
+ * Piece by piece; each overlaps the next one by a record less one byte, so that a record on a
+ * border is seen once and only once. 0: not here, 1: found, -errno. ${left} is what may
+ * still be read in all: segments of a hostile file may all cover the same bytes.
+ */
 static int scan_segment(const struct elf *e, const struct elf_segment *s,
                         const struct elfscan *what, unsigned char *piece, uint64_t *left)
 {

@@ -13,8 +13,9 @@ enum {
     ELFSCAN_MAX_BYTES = 1024 * 1024 * 1024, /* of one scan; a larger file is not searched further */
 };
 
+/* What to look for. The segments are taken in the order of the program headers. */
 struct elfscan {
-    uint32_t flags_mask, flags; /* segments with (p_flags & mask) == flags */
+    uint32_t flags_mask, flags; /* only segments with (p_flags & mask) == flags */
     size_t step;                /* look at addresses that are multiples of this power of two */
     size_t record_bytes;        /* so many bytes are at hand for match() */
     /* 1: this is it, the scan ends; 0: go on; -errno: the scan ends. ${offset} is the file's. */
@@ -22,7 +23,10 @@ struct elfscan {
     void *ctx;
 };
 
-/** elfscan_run(e, what): 0 found, -ENOENT, -ENOMEM, or what match() said. */
+/**
+ * elfscan_run(e, what): call match() for each aligned address whose record lies within the file
+ * content of one segment. 0 found, -ENOENT, -EINVAL (record_bytes), -ENOMEM, or what match() said.
+ */
 int elfscan_run(const struct elf *e, const struct elfscan *what);
 
 #endif

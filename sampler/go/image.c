@@ -23,6 +23,10 @@ struct delta {
     uint32_t flags;
 };
 
+/*
+ * Two address spaces meet here: `elf` and `table` speak of the file (virtual addresses, offsets
+ * from text), `module` of memory. bias = memory - file; it is 0 unless the file is a PIE.
+ */
 struct go_image {
     struct elf *elf;
     uint64_t bias;
@@ -45,6 +49,7 @@ static uint8_t wrapper_id_of(int minor)
     return minor < 25 ? 22 : 23;
 }
 
+/* Which Go, and do we know its formats? The text for people is made here, once. */
 static int open_version(struct go_image *g, struct err *e)
 {
     int r = buildinfo_version(g->elf, g->version);
@@ -63,6 +68,11 @@ static int open_version(struct go_image *g, struct err *e)
     return 0;
 }
 
+/*
+ * The pc-line table from the file, then the module data from memory. A version and a magic number
+ * that do not belong together are a tampered file (some obfuscators change one of them): its
+ * records could be 4 bytes longer or shorter than we think.
+ */
 static int open_tables(struct go_image *g, const struct target *target, struct err *e)
 {
     uint64_t vaddr;
@@ -170,13 +180,14 @@ static size_t drop_wrappers(const struct go_image *g, struct inline_level *level
     return kept ? kept : count;
 }
 
+/* The function at ${pc} and what is inlined there: the number of levels, at least 1, or -errno. */
 static int levels_at(struct go_image *g, uint64_t pc, struct pclntab_func *fn,
                      struct inline_level levels[static FRAME_INLINE_MAX])
 {
     uint32_t at;
     int r = function_at(g, pc, &at, fn);
 
-    if (r != 0)
+    if (r < 0)
         return r;
     return inline_walk(&g->table, g->elf, g->module.gofunc - g->bias, fn, at, levels,
                        FRAME_INLINE_MAX);
@@ -192,6 +203,8 @@ int go_image_frames(struct go_image *g, uint64_t pc, struct frames *ret)
     if (r < 0)
         return r;
     count = drop_wrappers(g, levels, (size_t)r);
+    /* File and line of every level come from the tables of the function that is really there:
+     * what was inlined has no tables of its own, only a pc to look up in them. */
     for (size_t i = 0; i < count; i++) {
         struct frame *f = &ret->frame[i];
 
@@ -206,6 +219,10 @@ int go_image_frames(struct go_image *g, uint64_t pc, struct frames *ret)
     return 0;
 }
 
+/*
+ * Asked only of addresses whose stack is written out; a wrapper around a panic stays in the
+ * runtime's own walk (elideWrapperCalling), which depends on the callee and is not seen here.
+ */
 bool go_image_hidden(struct go_image *g, uint64_t pc)
 {
     struct inline_level levels[FRAME_INLINE_MAX];
@@ -219,6 +236,10 @@ bool go_image_hidden(struct go_image *g, uint64_t pc)
     return count > 0;
 }
 
+/*
+ * The walk itself, without the cache. A failure is an answer too: the file does not change, and a
+ * forged table must not cost its full length for each sample that hits the same pc.
+ */
 static struct delta look_up_delta(struct go_image *g, uint64_t pc)
 {
     struct delta d = {.pc = pc};
@@ -255,6 +276,7 @@ int go_image_delta(struct go_image *g, uint64_t pc, int32_t *ret_delta, uint32_t
     return 0;
 }
 
+/* A name in the runtime's table need not have code of its own: then it is -ENOENT. */
 int go_image_function(struct go_image *g, const char *name, uint64_t *ret_entry, uint64_t *ret_end)
 {
     struct pclntab_func fn;

@@ -42,7 +42,12 @@ static int read_entry(const struct pclntab *t, const struct elf *elf, uint64_t t
     return 0;
 }
 
-/* The inlined levels alone. *ret_pc: where the walk came out, the pc of ${fn}'s own line. */
+/*
+ * The inlined levels alone: the pc's index in the tree, that entry's parent pc, the index there,
+ * and so on until there is none (runtime.inlineUnwinder). Go 1.18 and 1.19 also store the parent's
+ * index, file and line; the runtime itself goes by the pc. *ret_pc is where the walk came out: the
+ * pc of the line of ${fn} itself.
+ */
 static int walk_tree(struct pclntab *t, const struct elf *elf, uint64_t tree,
                      const struct pclntab_func *fn, uint32_t *ret_pc, struct inline_level *levels,
                      size_t max)

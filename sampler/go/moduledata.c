@@ -22,6 +22,11 @@ enum {
     HEAD_BYTES = 328,    /* up to and with gofunc, in all versions */
 };
 
+/*
+ * What is looked for. In the file of a PIE all pointers are still zero (or addends): there only the
+ * function table's length and capacity, nfunc + 1 each, give a candidate away. In memory the
+ * pointer to the pc-line table and those into it must be exactly ours.
+ */
 struct search {
     const struct elf *elf;
     const struct target *target;
@@ -42,7 +47,8 @@ static uint64_t word(const unsigned char *p, size_t at)
     return v;
 }
 
-/* [text, etext) lies within one executable segment, and pc offsets fit 32 bits. */
+/* A wrong text would shift every name; it is checked against what the file says is code:
+ * [text, etext) lies within one executable segment, and pc offsets fit 32 bits. */
 static bool text_is_sane(const struct search *s, uint64_t text, uint64_t etext)
 {
     const struct elf_segment *segments;
@@ -99,6 +105,7 @@ static int match(void *ctx, uint64_t vaddr, uint64_t offset, const unsigned char
         return 0;
     if (s->candidates++ == MODULEDATA_CANDIDATES_MAX)
         return -ENOENT;
+    /* memory is asked for each candidate only, not for whole segments: fewer reads by the guard */
     if (s->file_only)
         return take(s, vaddr, record);
     r = s->target->ops->read(s->target->ctx, vaddr + s->bias, live, sizeof(live));

@@ -9,6 +9,11 @@ enum {
 
 static const char prefix[] = "runtime.";
 
+/*
+ * Two passes, both in the order of the file: over the names, to know the offsets of those that are
+ * wanted, then over the functions, to know which of them has which of these offsets. (Names of
+ * functions that were only ever inlined have none.)
+ */
 struct row {
     uint32_t name; /* offset in the name table; rows are ordered by it */
     uint32_t hash;
@@ -95,6 +100,7 @@ static int collect_names(const struct pclntab *t, struct wanted *w)
     return r;
 }
 
+/* The names were met in the order of their offsets: the rows are sorted by them. */
 static struct row *row_of(const struct rows *rows, uint32_t name)
 {
     size_t lo = 0, hi = rows->count;
@@ -129,6 +135,7 @@ static int collect_functions(struct pclntab *t, uint8_t wrapper_id, const struct
         if (fn.at <= last)
             return -EBADMSG;
         last = fn.at;
+        /* ABI wrappers of assembly functions have the name of what they wrap. */
         row = row_of(rows, fn.name);
         if (row && (row->func == FUNC_NONE || (row->wrapper && fn.id != wrapper_id))) {
             row->func = i;
@@ -146,6 +153,7 @@ static int build(struct pclntab *t, uint8_t wrapper_id, const char *name, struct
     return r == 0 ? collect_functions(t, wrapper_id, ret) : r;
 }
 
+/* Some thousand comparisons of a number for each question; there are some fifty questions. */
 static int find_in(const struct rows *rows, struct pclntab *t, const char *name,
                    struct pclntab_func *ret)
 {

@@ -12,6 +12,10 @@ struct search {
     bool damaged; /* something that calls itself a pc-line table did not hold together */
 };
 
+/*
+ * A section's header is a claim like any other: the table in it must hold together. External
+ * linkers keep the names that Go's own linker gives.
+ */
 static int try_section(const struct elf *e, const char *name, struct pclntab *ret,
                        uint64_t *ret_vaddr)
 {
@@ -37,6 +41,8 @@ static int match(void *ctx, uint64_t vaddr, uint64_t offset, const unsigned char
     uint64_t at, left;
     int r;
 
+    /* Cheap first: this is asked for every eighth byte of the file. Byte 6, the quantum, is left to
+     * pclntab_open(). */
     if ((record[0] != 0xf0 && record[0] != 0xf1) || record[1] != 0xff || record[2] != 0xff ||
         record[3] != 0xff || record[4] != 0 || record[5] != 0 || record[7] != 8)
         return 0;

@@ -2,6 +2,19 @@
 
 #include <errno.h>
 
+/*
+ * The table's parts, in the order of the file:
+ *
+ *   header    magic, 2 zero bytes, pc quantum, pointer size, nfunc, nfile, textStart, 5 offsets
+ *   names     NUL-terminated function names
+ *   cus       u32 for each file of each compilation unit: its offset in files, or ~0
+ *   files     NUL-terminated paths
+ *   pctab     pc-value tables
+ *   funcs     {entry u32, offset of its record u32} for each function by address, then the end
+ *             of the text (u32), then the records: _func, PCDATA u32[], FUNCDATA u32[]
+ *
+ * The five offsets count from the header, those in funcs from the beginning of funcs.
+ */
 enum {
     MAGIC_GO118 = 0xf0,      /* low byte of 0xfffffff0 */
     MAGIC_GO120 = 0xf1,      /* low byte of 0xfffffff1 */
@@ -21,6 +34,7 @@ struct reader {
     unsigned char bytes[READER_BYTES];
 };
 
+/* Go's tables have the byte order of the machine; elf.h takes little-endian files only. */
 static uint32_t le32(const unsigned char *p)
 {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
@@ -136,6 +150,7 @@ int pclntab_func(struct pclntab *t, uint32_t index, struct pclntab_func *ret)
         return r;
     if (entry >= end || le32(b) != entry)
         return -EBADMSG;
+    /* Bytes 8 and 12 are args and deferreturn: of no use from outside. */
     tail = b + func_bytes(t) - 4; /* funcID, flag, a pad byte, nfuncdata */
     fn = (struct pclntab_func){
         .entry = entry,
@@ -156,6 +171,10 @@ int pclntab_func(struct pclntab *t, uint32_t index, struct pclntab_func *ret)
     return 0;
 }
 
+/*
+ * Binary search, with no hope in the order of a hostile table: 22 probes end it in any case, and
+ * pclntab_func() compares what it found with the record itself.
+ */
 int pclntab_func_at(struct pclntab *t, uint32_t pc, struct pclntab_func *ret)
 {
     uint32_t lo = 0, hi = t->nfunc; /* entry[lo] <= pc < entry[hi], if the table is in order */
@@ -168,6 +187,7 @@ int pclntab_func_at(struct pclntab *t, uint32_t pc, struct pclntab_func *ret)
         return r;
     if (pc >= entry)
         return -ENOENT;
+    /* the entry at nfunc is the end of the text, so that lo always has a successor */
     while (hi - lo > 1) {
         uint32_t middle = lo + (hi - lo) / 2;
 
@@ -207,6 +227,7 @@ static int reader_byte(struct reader *r)
     return r->bytes[r->pos++];
 }
 
+/* Unsigned LEB128 of 32 bits. The runtime reads on until a byte without the high bit; we do not. */
 static int reader_varint(struct reader *r, uint32_t *ret)
 {
     uint32_t v = 0;
@@ -266,6 +287,8 @@ int pclntab_value(struct pclntab *t, const struct pclntab_func *fn, uint32_t tab
     return -EBADMSG;
 }
 
+/* PCDATA offsets follow the record, FUNCDATA offsets follow those (runtime.pcdatastart, funcdata).
+ */
 int pclntab_pcdata(struct pclntab *t, const struct pclntab_func *fn, uint32_t index, uint32_t pc,
                    int32_t *ret)
 {
@@ -307,6 +330,10 @@ static int text_at(const struct pclntab *t, uint64_t at, uint64_t hi, char *out,
     return file_string(t->file, at, hi, out, out_bytes) < 0 ? -EBADMSG : 0;
 }
 
+/*
+ * runtime.funcline1: the value of pcfile counts files within the function's compilation unit; the
+ * unit's first entry in cus is in the record.
+ */
 int pclntab_line(struct pclntab *t, const struct pclntab_func *fn, uint32_t pc, char *file,
                  size_t file_bytes, int64_t *ret_line)
 {

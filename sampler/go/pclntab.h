@@ -25,12 +25,12 @@ enum {
     PCLNTAB_FUNCS_MAX = 4 * 1024 * 1024,
     PCLNTAB_STEPS_MAX = 1024 * 1024, /* of one pc-value table */
     /*
-     * Work credit, in decoded steps: a lookup in a real table takes some hundreds. A forged one
-     * could take a million each time; the credit lets single long walks through but not a life of
-     * them.
+     * Work credit, in decoded steps (about 5 ns each): a lookup in a real table takes some
+     * hundreds, in the largest functions a hundred thousand. A forged table could take a million
+     * each time: the credit lets many long walks through, but not a life of them.
      */
-    PCLNTAB_CREDIT_MAX = 64 * 1024 * 1024,
-    PCLNTAB_CREDIT_PER_LOOKUP = 32 * 1024,
+    PCLNTAB_CREDIT_MAX = 512 * 1024 * 1024,
+    PCLNTAB_CREDIT_PER_LOOKUP = 64 * 1024,
 };
 
 enum pclntab_magic {

@@ -9,8 +9,10 @@
 #include <errno.h>
 
 #include "sampler/go/elfscan.h"
+#include "sampler/go/inline.h"
 #include "sampler/go/nameindex.h"
 #include "sampler/go/pclnfind.h"
+#include "sampler/symbols/frame.h"
 #include "tests/unit/helper_goelf.h"
 
 static void test_table_damage(void **state)
@@ -295,12 +297,72 @@ static void test_find_limits(void **state)
     }
 }
 
+/* ${depth} calls inlined into each other: pc k lies in the tree's entry k - 1, whose parent pc is
+ * k - 1. Fills ${levels} from the innermost; what inline_walk() said. */
+static int walk_deep(uint32_t depth, struct inline_level *levels, size_t max)
+{
+    enum { PHDR_FILESZ = 64 + 2 * 56 + 32, TREE = 0x1000, TREE_BYTES = 0x1000, RECORD_BYTES = 72 };
+    struct pclntab t = {.magic = PCLNTAB_GO120, .quantum = 1, .credit = PCLNTAB_CREDIT_MAX};
+    struct pclntab_func fn = {.end = depth + 1, .npcdata = 3, .nfuncdata = 4};
+    int32_t values[100];
+    uint32_t ends[100];
+    struct helper_goelf h;
+    struct elf *e;
+    int r;
+
+    helper_goelf_make(&h, "go1.22.1", NULL, false);
+    while (h.file.len < h.buildinfo + TREE + TREE_BYTES)
+        buf_putc(&h.file, 0);
+    helper_goelf_put64(&h, PHDR_FILESZ, TREE + TREE_BYTES);
+    helper_goelf_put64(&h, PHDR_FILESZ + 8, TREE + TREE_BYTES);
+    for (uint32_t k = 0; k <= depth; k++) {
+        values[k] = (int32_t)k - 1;
+        ends[k] = k + 1;
+        helper_goelf_put32(&h, h.buildinfo + TREE + k * 16 + 8, k);
+        helper_goelf_put32(&h, h.buildinfo + TREE + k * 16 + 12, 1000 + k);
+    }
+    t.pctab = h.file.len - 1;
+    helper_goelf_steps(&h.file, depth + 1, values, ends);
+    t.funcs = fn.at = h.file.len;
+    for (int i = 0; i < RECORD_BYTES; i++)
+        buf_putc(&h.file, 0);
+    helper_goelf_put32(&h, fn.at + 44 + 8, 1); /* PCDATA 2; FUNCDATA 3 is 0 */
+    t.end = h.file.len;
+    assert_int_equal(file_from_bytes(h.file.data, h.file.len, &t.file), 0);
+    assert_int_equal(elf_open(t.file, &e, NULL), 0);
+    r = inline_walk(&t, e, HELPER_GOELF_RW + TREE, &fn, depth, levels, max);
+    elf_free(e);
+    file_free(t.file);
+    helper_goelf_release(&h);
+    return r;
+}
+
+static void test_deep_inlining(void **state)
+{
+    struct inline_level levels[FRAME_INLINE_MAX];
+
+    (void)state;
+    assert_int_equal(walk_deep(5, levels, FRAME_INLINE_MAX), 6);
+    assert_int_equal(levels[0].pc, 5);
+    assert_int_equal(levels[0].start_line, 1004);
+    assert_int_equal(levels[5].pc, 0);
+    for (uint32_t depth = FRAME_INLINE_MAX - 1; depth < FRAME_INLINE_MAX + 9; depth++) {
+        assert_int_equal(walk_deep(depth, levels, FRAME_INLINE_MAX), FRAME_INLINE_MAX);
+        assert_int_equal(levels[0].pc, depth);
+        assert_int_equal(levels[FRAME_INLINE_MAX - 2].pc, depth - (FRAME_INLINE_MAX - 2));
+        assert_int_equal(levels[FRAME_INLINE_MAX - 1].pc, 0); /* the function itself is the last */
+    }
+    assert_int_equal(walk_deep(3, levels, 1), 1);
+    assert_int_equal(levels[0].pc, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table_damage), cmocka_unit_test(test_function_damage),
-        cmocka_unit_test(test_value_limits), cmocka_unit_test(test_name_limits),
-        cmocka_unit_test(test_scan),         cmocka_unit_test(test_find_limits),
+        cmocka_unit_test(test_table_damage),  cmocka_unit_test(test_function_damage),
+        cmocka_unit_test(test_value_limits),  cmocka_unit_test(test_name_limits),
+        cmocka_unit_test(test_scan),          cmocka_unit_test(test_find_limits),
+        cmocka_unit_test(test_deep_inlining),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -427,6 +427,39 @@ static void test_buildinfo_damage(void **state)
     helper_goelf_release(&h);
 }
 
+/* Places with the magic but no version: as many as are looked at, and one more. */
+static void test_buildinfo_candidates(void **state)
+{
+    enum { BEFORE = 0x4000, PHDR_FILESZ = 64 + 2 * 56 + 32 };
+
+    (void)state;
+    for (size_t extra = 0; extra < 2; extra++) {
+        size_t fakes = BUILDINFO_CANDIDATES_MAX - 1 + extra;
+        char out[BUILDINFO_VERSION_BYTES];
+        unsigned char blob[64];
+        struct helper_goelf h;
+        struct file *f;
+        struct elf *e;
+
+        helper_goelf_make(&h, "go1.22.1", NULL, false);
+        memcpy(blob, h.file.data + h.buildinfo, sizeof(blob));
+        h.file.len = h.buildinfo;
+        for (size_t i = 0; i < fakes; i++)
+            buf_put(&h.file, blob, 16);
+        while (h.file.len < h.buildinfo + BEFORE)
+            buf_putc(&h.file, 0);
+        buf_put(&h.file, blob, sizeof(blob));
+        helper_goelf_put64(&h, PHDR_FILESZ, BEFORE + sizeof(blob));
+        helper_goelf_put64(&h, PHDR_FILESZ + 8, BEFORE + sizeof(blob));
+        assert_int_equal(file_from_bytes(h.file.data, h.file.len, &f), 0);
+        assert_int_equal(elf_open(f, &e, NULL), 0);
+        assert_int_equal(buildinfo_version(e, out), extra ? -ENOENT : 0);
+        elf_free(e);
+        file_free(f);
+        helper_goelf_release(&h);
+    }
+}
+
 static void test_module_damage(void **state)
 {
     static const struct {
@@ -509,7 +542,7 @@ int main(void)
         cmocka_unit_test(test_inline_damage),    cmocka_unit_test(test_wrappers),
         cmocka_unit_test(test_long_names),       cmocka_unit_test(test_versions),
         cmocka_unit_test(test_buildinfo_damage), cmocka_unit_test(test_module_damage),
-        cmocka_unit_test(test_candidates),
+        cmocka_unit_test(test_candidates),       cmocka_unit_test(test_buildinfo_candidates),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
