@@ -93,7 +93,7 @@ func park() {
 
 var sink uint64
 
-//go:noinline
+// burn is small enough to be inlined: the leaf of a sample is the function that says which label.
 func burn(rounds int) {
 	x := sink
 	for i := 0; i < rounds; i++ {
@@ -130,10 +130,10 @@ func spans(length time.Duration) {
 }
 
 //go:noinline
-func bornEven() { burn(200000) }
+func bornEven() { burn(400000) }
 
 //go:noinline
-func bornOdd() { burn(200000) }
+func bornOdd() { burn(400000) }
 
 func births() {
 	done := make(chan int)
