@@ -574,6 +574,7 @@ static void test_empty_profile_has_a_period_type(void **state)
 static void test_claims_are_honest(void **state)
 {
     struct profile *p = example();
+    struct profile_line unknown = {.line = 0};
     struct profile_mapping m;
 
     (void)state;
@@ -584,7 +585,18 @@ static void test_claims_are_honest(void **state)
     assert_false(m.has_functions || m.has_filenames || m.has_line_numbers || m.has_inline_frames);
     assert_true(profile_get_mapping(p, 1, &m)); /* without locations */
     assert_false(m.has_functions);
-    /* one unknown address takes the claim away */
+    /* a line without number, then a function without file, then an unknown address */
+    unknown.function = profile_function(p, "main.x", NULL, "/src/x.go", 1);
+    assert_int_not_equal(profile_location(p, 2, 0x400028, &unknown, 1), 0);
+    profile_settle(p);
+    assert_true(profile_get_mapping(p, 2, &m));
+    assert_true(m.has_functions && m.has_filenames && m.has_inline_frames);
+    assert_false(m.has_line_numbers);
+    unknown.function = profile_function(p, "main.y", NULL, NULL, 1);
+    assert_int_not_equal(profile_location(p, 2, 0x400029, &unknown, 1), 0);
+    profile_settle(p);
+    assert_true(profile_get_mapping(p, 2, &m));
+    assert_true(m.has_functions && !m.has_filenames);
     assert_int_not_equal(profile_location(p, 2, 0x400030, NULL, 0), 0);
     profile_settle(p);
     assert_true(profile_get_mapping(p, 2, &m));
@@ -668,6 +680,8 @@ static void test_foreign_profile(void **state)
     m = unpack(&a);
     m->location[1]->is_folded = 1;
     m->location[1]->line[0]->column = 7;
+    m->sample[1]->label[0]->num = 9; /* a text and a number: the text counts */
+    m->sample[1]->label[0]->num_unit = m->sample_type[0]->type;
     m->drop_frames = m->keep_frames = m->doc_url = m->sample_type[0]->type;
     for (size_t i = 0; i < m->n_function; i++)
         m->function[i]->id = UINT64_MAX - m->function[i]->id;
@@ -693,6 +707,10 @@ static void test_foreign_profile(void **state)
     assert_string_equal(text_of(m, m->keep_frames), "samples");
     assert_string_equal(text_of(m, m->doc_url), "samples");
     assert_int_equal(m->location[1]->line[0]->column, 7);
+    assert_int_equal(m->location[1]->is_folded, 1);
+    assert_int_equal(m->location[0]->is_folded, 0);
+    assert_int_equal(m->sample[1]->label[0]->num, 0);
+    assert_int_equal(m->sample[1]->label[0]->num_unit, 0);
     assert_int_equal(m->function[0]->id, 1);
     free_message(m);
     buf_release(&a);
@@ -1000,7 +1018,9 @@ static void test_merge_different_tables(void **state)
 {
     struct profile *p = new_cpu(), *q = new_cpu();
     struct profile_mapping first = {.start = 0x1000, .limit = 0x2000, .filename = "first"};
-    struct profile_label label = {.key = "k", .str = "v"};
+    struct profile_label labels[2] = {{.key = "k", .str = "v"},
+                                      {.key = "n", .num = 3, .unit = "bytes"}};
+    struct profile_label label;
     struct profile_sample_view view;
     struct profile_line_view line;
     struct profile_mapping m;
@@ -1016,7 +1036,7 @@ static void test_merge_different_tables(void **state)
     (void)profile_function(q, "shifts functions", NULL, "h.go", 1);
     stack[1] = put_place(q, profile_mapping(q, &first), 0x1020, "g");
     stack[0] = put_place(q, 0, 0x10, "f");
-    assert_int_equal(profile_sample(q, stack, 2, (int64_t[]){4, 5}, &label, 1), 0);
+    assert_int_equal(profile_sample(q, stack, 2, (int64_t[]){4, 5}, labels, 2), 0);
     (void)put_sample(q, stack[0], 8);
     profile_set_time(q, 1, 5);
     assert_int_equal(profile_merge(p, q, &e), 0);
@@ -1029,7 +1049,14 @@ static void test_merge_different_tables(void **state)
     assert_true(profile_get_sample(p, 2, &view));
     assert_int_equal(view.depth, 2);
     assert_int_equal(view.values[1], 5);
-    assert_int_equal(view.labels, 1);
+    assert_int_equal(view.labels, 2);
+    assert_true(profile_get_label(p, 2, 0, &label));
+    assert_string_equal(label.key, "k");
+    assert_string_equal(label.str, "v");
+    assert_true(profile_get_label(p, 2, 1, &label));
+    assert_string_equal(label.key, "n");
+    assert_string_equal(label.unit, "bytes");
+    assert_int_equal(label.num, 3);
     assert_true(profile_get_line(p, view.locations[0], 0, &line));
     assert_string_equal(line.name, "f");
     assert_true(profile_get_line(p, view.locations[1], 0, &line));
