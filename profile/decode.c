@@ -22,6 +22,7 @@ enum {
     DECODE_FIRST_STRINGS = 64,
 };
 
+/* Fields of Profile, profile/pprof.proto. */
 enum decode_profile {
     PROFILE_SAMPLE_TYPE = 1,
     PROFILE_SAMPLE = 2,
@@ -40,12 +41,14 @@ enum decode_profile {
     PROFILE_DOC_URL = 15,
 };
 
+/* Where protobuf-c puts one message. */
 struct arena {
     unsigned char *bytes;
     size_t used;
     bool full;
 };
 
+/* One run of profile_decode(): everything here ends with it, but for p when it went well. */
 struct decode {
     struct profile *p;
     struct field_cursor all;
@@ -181,6 +184,7 @@ static int add_type(struct decode *d, const struct field *f)
     return rc;
 }
 
+/* Ids are added last: a mapping whose parts are wrong has none. */
 static int add_mapping(struct decode *d, const struct field *f)
 {
     struct profile_mapping_rec rec = {0};
@@ -460,6 +464,7 @@ static int walk(struct decode *d, int (*pass)(struct decode *, const struct fiel
     return rc;
 }
 
+/* Each pass finds what the ones before it have put into the tables. */
 static int decode_all(struct decode *d)
 {
     int rc = walk(d, first_pass);

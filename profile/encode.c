@@ -120,6 +120,7 @@ static void put_mapping(const struct profile *p, uint64_t id, struct buf *out)
     put_message(out, ENCODE_MAPPING, &m.base);
 }
 
+/* Inlined lines are few; arrays of the largest number are simpler than counting first. */
 static void put_location(const struct profile *p, uint64_t id, struct buf *out)
 {
     Pprof__Location m = PPROF__LOCATION__INIT;
@@ -157,6 +158,7 @@ static void put_function(const struct profile *p, uint64_t id, struct buf *out)
     put_message(out, ENCODE_FUNCTION, &m.base);
 }
 
+/* A string is a field of Profile itself, so it needs no message and no copy. */
 static void put_string(const struct profile *p, uint32_t number, struct buf *out)
 {
     size_t bytes;

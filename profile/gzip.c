@@ -88,6 +88,7 @@ static int inflate_all(z_stream *z, struct buf *out, struct err *e)
     return 0;
 }
 
+/* A second member is refused, not joined: pprof's readers would see a concatenated profile. */
 int gzip_unpack(const void *data, size_t bytes, struct buf *out, struct err *e)
 {
     z_stream z = {.next_in = data, .avail_in = (uInt)bytes};

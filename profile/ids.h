@@ -12,13 +12,14 @@
 
 struct ids {
     struct intern seen;
-    uint32_t *ours; /* by number in seen */
-    size_t cap;
+    uint32_t *ours;   /* by number in seen */
+    size_t cap;       /* of ours, in items */
     const char *what; /* "location", for the error texts; not owned */
 };
 
 /** ids_init(t, what, max): empty, for at most ${max} ids. */
 void ids_init(struct ids *t, const char *what, uint32_t max);
+/** ids_release(t): free; usable again only after ids_init(). */
 void ids_release(struct ids *t);
 
 /** ids_add(t, id, ours, e): 0; -EBADMSG (0, or seen before), -E2BIG, -ENOMEM. */

@@ -40,6 +40,7 @@ static int merge_init(struct merge *m)
                                                                                          : -ENOMEM;
 }
 
+/* Nothing of the destination's is here. */
 static void merge_release(struct merge *m)
 {
     intern_release(&m->files);
@@ -52,6 +53,7 @@ static void merge_release(struct merge *m)
 
 /* ---- Shape */
 
+/* By text: the numbers belong to two tables. */
 static bool same_type(const struct profile *a, const struct profile_type *ta,
                       const struct profile *b, const struct profile_type *tb)
 {
@@ -226,6 +228,7 @@ static void move_location(const struct merge *m, struct profile_location_rec *re
         rec->address = rec->address - from->start + to->start;
 }
 
+/* A location is known again only if its lines are the same too: other builds differ there. */
 static int merge_locations(struct merge *m)
 {
     struct profile_line_rec lines[PROFILE_LINES_MAX];
@@ -317,6 +320,7 @@ static int merge_all(struct merge *m)
     return rc;
 }
 
+/* The words for what may go wrong halfway. */
 static const char *merge_reason(int rc)
 {
     switch (rc) {

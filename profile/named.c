@@ -25,6 +25,7 @@ const char *named_text(const struct named *n, uint32_t number)
     return intern_get(&n->texts, number, &bytes);
 }
 
+/* first[] has one entry more than there are locations, so the last one needs no special case. */
 const uint32_t *named_of(const struct named *n, uint32_t location, size_t *ret_count)
 {
     *ret_count = n->first[location] - n->first[location - 1];
@@ -43,6 +44,7 @@ void named_release(struct named *n)
 }
 
 /* Frames of all locations together, checked to fit in the 32 bits of first[]. */
+/* Bounded before it is allocated: at most PROFILE_LOCATIONS_MAX * PROFILE_LINES_MAX is 2^30. */
 static int count_frames(const struct profile *p, size_t *ret)
 {
     struct profile_location_view view;

@@ -13,17 +13,20 @@
 #include "base/intern.h"
 #include "profile/profile.h"
 
+/* One mapping of the target: its addresses and the file behind them (string numbers). */
 struct profile_mapping_rec {
     uint64_t start, limit, offset;
     uint32_t filename, build_id;
 };
 
+/* One function; names and file are string numbers, 0 is "" and means unknown. */
 struct profile_function_rec {
     uint32_t name, system_name, filename;
     uint32_t zero;
     int64_t start_line;
 };
 
+/* One inlined call, or the outermost one. */
 struct profile_line_rec {
     int64_t line, column;
     uint32_t function; /* id */
@@ -53,6 +56,7 @@ struct profile_mark {
     uint32_t out_id; /* its id in the encoded form, 0: has no location (set by settle) */
 };
 
+/* A sample type or the period type: two string numbers, "cpu" and "nanoseconds". */
 struct profile_type {
     uint32_t type, unit;
 };

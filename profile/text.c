@@ -20,6 +20,7 @@ struct text {
     uint64_t work; /* frames looked at so far */
 };
 
+/* What both forms begin with: is there such a type, and the names of all places. */
 static int text_init(struct text *t, const struct profile *p, size_t type)
 {
     *t = (struct text){.p = p, .type = type};
@@ -47,6 +48,7 @@ static int64_t add_clamped(int64_t a, int64_t b)
 
 /* ---- Folded */
 
+/* One run of text_folded(). */
 struct folded {
     struct text text;
     struct intern stacks; /* each as its text */
@@ -132,6 +134,7 @@ static int compare_stack(const void *a, const void *b, void *data)
     return order ? order : (na > nb) - (na < nb);
 }
 
+/* Sorted by number array, so that the texts stay where they are. */
 static int print_folded(struct folded *f, struct buf *out)
 {
     uint32_t *order = calloc((size_t)f->stacks.count + 1, sizeof(*order));
@@ -251,6 +254,10 @@ static int64_t speedscope_weights(const struct text *t, struct json *j)
     return end;
 }
 
+/*
+ * The one profile of the file. Samples and weights are two arrays of the same length and order;
+ * both leave out the same samples. endValue comes last, when the sum is known: JSON has no order.
+ */
 static int speedscope_profile(struct text *t, const char *name, struct json *j)
 {
     int64_t end;

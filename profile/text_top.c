@@ -21,6 +21,7 @@ struct top_row {
     int64_t flat, cum;
 };
 
+/* One run of text_top(). */
 struct top {
     const struct profile *p;
     size_t type;
@@ -39,6 +40,7 @@ struct top_unit {
 
 /* ---- Counting */
 
+/* At the end of the range a sum stays there: better than a sign that turns. */
 static int64_t add_clamped(int64_t a, int64_t b)
 {
     int64_t sum;
@@ -184,6 +186,7 @@ static const char *share_word(char out[static TOP_VALUE_BYTES], int64_t value, i
     return text;
 }
 
+/* When the profile began, in UTC: the reader may sit in another zone than the target. */
 static void print_time(const struct top *t, struct buf *out)
 {
     time_t seconds = (time_t)(profile_time_ns(t->p) / (int64_t)CLOCK_NS_PER_SEC);
@@ -195,6 +198,11 @@ static void print_time(const struct top *t, struct buf *out)
         buf_printf(out, "Time: %s UTC\n", stamp);
 }
 
+/*
+ * The lines above the table, in pprof's order. The share in brackets compares CPU time with wall
+ * time: with several CPUs it may pass 100 %. Other units than time cannot be compared with a
+ * duration.
+ */
 static void print_head(const struct top *t, size_t rows, struct top_unit unit, struct buf *out)
 {
     int64_t duration = profile_duration_ns(t->p);
@@ -228,6 +236,7 @@ static void print_name(const char *name, struct buf *out)
         buf_putc(out, (unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
 }
 
+/* The columns have pprof's widths, so that scripts which cut them go on working. */
 static void print_rows(const struct top *t, size_t rows, struct top_unit unit, struct buf *out)
 {
     int64_t sum = 0;

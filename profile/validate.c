@@ -89,6 +89,7 @@ static int check_claims(const struct profile *p, struct err *e)
 
 /* ---- Demands of the readers */
 
+/* Names that a reader would refuse or could not find again. */
 static int check_types(const struct profile *p, struct err *e)
 {
     bool found = p->default_type == 0; /* none: readers show the last type */

@@ -57,7 +57,7 @@ const struct profile_label_rec *profile_sample_labels(const struct profile *p, s
     return rec;
 }
 
-/* ---- Shape */
+/* ---- Shape: texts are valid until the next string comes in */
 
 size_t profile_types(const struct profile *p)
 {
@@ -152,6 +152,7 @@ int64_t profile_total(const struct profile *p, size_t type)
     return total;
 }
 
+/* The stack is shown where it lies, as ids: names are looked up only by those who print. */
 bool profile_get_sample(const struct profile *p, size_t i, struct profile_sample_view *ret)
 {
     size_t bytes;
@@ -200,6 +201,7 @@ bool profile_get_location(const struct profile *p, uint64_t id, struct profile_l
     return true;
 }
 
+/* The function is looked up here, so that a caller needs no second call for the usual case. */
 bool profile_get_line(const struct profile *p, uint64_t id, size_t j, struct profile_line_view *ret)
 {
     const struct profile_function_rec *f;
