@@ -125,7 +125,7 @@ void supervise_run(struct guard *g)
 
 static void log_end(const struct guard *g, const struct child *c, const char *name)
 {
-    if (g->ending)
+    if (g->ending || (g->client && c->last_code == 0)) /* the recording is over */
         return;
     log_warn("child ended", LOG_STR("child", name),
              LOG_STR(c->last_signal ? "signal" : NULL, sigabbrev_np(c->last_signal)),
