@@ -274,9 +274,9 @@ int guarded_cpu(struct guarded *g, const struct wire_cpu *cpu, guarded_tick tick
 
 void guarded_stop(struct guarded *g)
 {
-    link_close(&g->sampler);
     link_close(&g->front);
     (void)reap(g);
+    link_close(&g->sampler); /* last: the guard would log a sampler that ends before it */
     if (g->signals >= 0)
         (void)close(g->signals);
     g->signals = -1;

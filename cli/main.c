@@ -124,8 +124,10 @@ static void print_keys(void)
         const struct config_key *k = &keys[i];
         int indent = (int)(2 * config_key_depth(k));
 
-        (void)printf("%*s%-*s %s (%s)\n", indent, "", 24 - indent, config_key_name(k), k->help,
-                     config_key_takes(k, right, sizeof(right)));
+        (void)printf("%*s%-*s %s", indent, "", 24 - indent, config_key_name(k), k->help);
+        if (k->type != CONFIG_KEY_LATER)
+            (void)printf(" (%s)", config_key_takes(k, right, sizeof(right)));
+        (void)putchar('\n');
     }
 }
 
