@@ -102,6 +102,62 @@ static void test_function_damage(void **state)
     helper_goelf_release(&h);
 }
 
+/* The first and the last function's records, exchanged: each lookup is right, a pass is refused. */
+static void test_function_order(void **state)
+{
+    unsigned char first[44], last[44];
+    struct pclntab_func fn;
+    struct helper_goelf h;
+    struct nameindex *n;
+    struct pclntab t;
+    struct file *f;
+    size_t first_at;
+
+    (void)state;
+    helper_goelf_make(&h, "go1.22.1", NULL, false);
+    first_at = h.functab + 3 * 8 + 8;
+    memcpy(first, h.file.data + first_at, sizeof(first));
+    memcpy(last, h.file.data + h.wrap_func, sizeof(last));
+    memcpy(h.file.data + first_at, last, sizeof(last));
+    memcpy(h.file.data + h.wrap_func, first, sizeof(first));
+    helper_goelf_put32(&h, h.functab + 4, (uint32_t)(h.wrap_func - h.functab));
+    helper_goelf_put32(&h, h.functab + 16 + 4, (uint32_t)(first_at - h.functab));
+    assert_int_equal(file_from_bytes(h.file.data, h.file.len, &f), 0);
+    assert_int_equal(pclntab_open(f, h.pclntab, h.end, &t), 0);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(pclntab_func(&t, i, &fn), 0);
+    assert_int_equal(nameindex_new(&n), 0);
+    assert_int_equal(nameindex_find(n, &t, 22, "runtime.start", &fn), -EBADMSG);
+    nameindex_free(n);
+    file_free(f);
+    helper_goelf_release(&h);
+}
+
+/* As many functions as are allowed, and one more, in a table that has room for them. */
+static void test_function_limit(void **state)
+{
+    enum { RECORD = 72 + (PCLNTAB_FUNCS_MAX + 1) * 8 + 8, BYTES = RECORD + 44 };
+    const uint64_t offset = 72;
+    unsigned char *b = calloc(1, BYTES);
+    struct pclntab t;
+    struct file *f;
+
+    (void)state;
+    assert_non_null(b);
+    memcpy(b, "\xf1\xff\xff\xff\x00\x00\x01\x08", 8);
+    for (size_t i = 0; i < 5; i++)
+        memcpy(b + 32 + 8 * i, &offset, 8);
+    memcpy(b + 72 + 4, &(uint32_t){RECORD - 72}, 4);
+    b[72 + 8] = 16; /* the first function's end */
+    assert_int_equal(file_from_bytes(b, BYTES, &f), 0);
+    memcpy(b + 8, &(uint64_t){PCLNTAB_FUNCS_MAX}, 8);
+    assert_int_equal(pclntab_open(f, 0, BYTES, &t), 0);
+    memcpy(b + 8, &(uint64_t){PCLNTAB_FUNCS_MAX + 1}, 8);
+    assert_int_equal(pclntab_open(f, 0, BYTES, &t), -EBADMSG);
+    file_free(f);
+    free(b);
+}
+
 /* A table of `steps` steps that advance by ${pcs} each, then an end mark, in bare bytes. */
 static void value_table(struct buf *b, uint32_t steps, int pcs)
 {
@@ -359,10 +415,11 @@ static void test_deep_inlining(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table_damage),  cmocka_unit_test(test_function_damage),
-        cmocka_unit_test(test_value_limits),  cmocka_unit_test(test_name_limits),
-        cmocka_unit_test(test_scan),          cmocka_unit_test(test_find_limits),
-        cmocka_unit_test(test_deep_inlining),
+        cmocka_unit_test(test_table_damage),   cmocka_unit_test(test_function_damage),
+        cmocka_unit_test(test_value_limits),   cmocka_unit_test(test_name_limits),
+        cmocka_unit_test(test_scan),           cmocka_unit_test(test_find_limits),
+        cmocka_unit_test(test_deep_inlining),  cmocka_unit_test(test_function_order),
+        cmocka_unit_test(test_function_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
