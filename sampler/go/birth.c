@@ -68,6 +68,7 @@ static int read_all(const struct birth *b, uint64_t address, void *out, size_t b
     return b->target->ops->read(b->target->ctx, address, out, bytes);
 }
 
+/* runtime.allp, a []*p. Before schedinit() it is empty: no labels of a program that starts. */
 static bool slice_is_sane(const struct slice *s)
 {
     return s->len >= 1 && s->len <= s->cap && s->cap <= BIRTH_P_MAX && address_is_sane(s->data);
@@ -100,6 +101,7 @@ static int list_ps(const struct birth *b, uint64_t allp, struct list *ret)
     return 0;
 }
 
+/* At rest: up to a batch of ids, or none (end reached, or a P that never started a goroutine). */
 static bool cache_is_sane(const struct cache *c)
 {
     return c->end <= GOID_MAX && c->next <= c->end && c->end - c->next <= GOID_BATCH;
@@ -240,8 +242,10 @@ size_t birth_ranges(struct birth *b, struct target_range *out)
 {
     size_t n = 0;
 
-    /* goidgen before the list, the list before the caches: a P that appears later can only have
-     * ids that came after this goidgen. */
+    /* The order is the proof: process_vm_readv(2) copies range after range, and x86 keeps the order
+     * of loads and of the target's stores. goidgen before the caches: a batch that it includes was
+     * taken before, so its P's cache shows it. goidgen before the list: a P that appears later can
+     * only have ids that came after this goidgen. */
     out[n++] = (struct target_range){.address = b->sched + (uint64_t)b->layout->sched_goidgen,
                                      .out = &b->goidgen_now,
                                      .bytes = sizeof(b->goidgen_now)};
@@ -259,12 +263,14 @@ void birth_take(struct birth *b, const struct target_range *ranges, size_t count
 {
     size_t next;
 
+    /* A reading with a hole proves nothing: an unread P may be the one that has the id. */
     for (size_t i = 0; i < count; i++) {
         if (ranges[i].got != ranges[i].bytes)
             return;
     }
     if (count != b->list.count + 2)
         return;
+    /* GOMAXPROCS was changed: there may be P's that were not asked. */
     if (memcmp(&b->list.allp, &b->allp_now, sizeof(b->allp_now)) != 0) {
         b->stale = true;
         return;
@@ -309,6 +315,7 @@ static bool is_to_come(const struct cache *c, uint64_t goid)
     return goid >= c->next && goid < c->end;
 }
 
+/* (b) of birth.h, by one reading. */
 static bool given_out(const struct birth *b, size_t reading, uint64_t goid)
 {
     const struct cache *caches = &b->caches[reading * b->list.count];
@@ -330,6 +337,8 @@ bool birth_proven(const struct birth *b, uint64_t g, uint64_t goid, uint64_t mom
 
     if (s->g == g && s->goid == goid && s->over_ns <= moment_ns)
         return true;
+    /* The newest reading before the moment knows the most ids. Readings come in order, but the
+     * samples of several rings do not, so all are looked at. */
     for (size_t i = 0; i < BIRTH_READINGS; i++) {
         uint64_t over_ns = b->readings[i].over_ns;
 

@@ -51,6 +51,7 @@ static uint64_t word_of(const uint8_t *g, int32_t offset)
     return v;
 }
 
+/* All that is read below; every field of g lies before its labels, which end the piece we read. */
 static int has_fields(const struct go_layout *o)
 {
     const int32_t needed[] = {o->g_stack_lo,     o->g_stack_hi, o->g_m,
@@ -164,7 +165,11 @@ static int is_the_g(const struct labels *l, const struct sample *s)
     }
 }
 
-/* The same goroutine with the same labels pointer still in that g? */
+/*
+ * The same goroutine with the same labels pointer still in that g? Then its set was not freed while
+ * it was read. It also catches a structure that got its new owner's labels before its id
+ * (newproc1() sets them in that order).
+ */
 static int is_the_same(const struct labels *l, const struct target_range *again)
 {
     const struct go_layout *o = l->layout;
@@ -205,6 +210,7 @@ static uint64_t *read_sample(struct labels *l, const struct sample *s, struct in
     uint64_t goid;
     int proven, r;
 
+    /* In a burst of samples the later ones need not cost a trip each. */
     if (is_late(s->time_ns, l->now()))
         return &l->counts.late;
     if (s->g < ADDRESS_MIN || s->g >= ADDRESS_END || s->g % WORD_BYTES != 0)
@@ -215,10 +221,12 @@ static uint64_t *read_sample(struct labels *l, const struct sample *s, struct in
     if (l->ranges[0].got != l->ranges[0].bytes || !is_the_g(l, s))
         return &l->counts.not_g;
     goid = word_of(l->g, l->layout->g_goid);
+    /* First asked, then noted: this read was after the sample and proves nothing about it. */
     proven = birth_proven(l->birth, s->g, goid, s->time_ns);
     birth_seen(l->birth, s->g, goid, *ret_over_ns);
     if (is_late(s->time_ns, *ret_over_ns))
         return &l->counts.late;
+    /* Without labels there is nothing that could be given to the wrong stack: not young. */
     if (word_of(l->g, l->layout->g_labels) == 0)
         return &l->counts.none;
     if (!proven)

@@ -10,6 +10,9 @@
 enum {
     WORD_BYTES = 8,
     STRING_BYTES = 16, /* a string header: data, len */
+    SLICE_LEN = 8,     /* a slice header: data, len, cap */
+    SLICE_CAP = 16,
+    SLICE_BYTES = 24,
     /* runtime/map.go, Go 1.18 to 1.23: bmap of a map[string]string */
     SLOTS = 8, /* bucketCnt */
     SLOT_KEYS = 8,
@@ -80,6 +83,7 @@ static uint64_t word_at(const uint8_t *p)
 
 /* ---- Pieces: what of the target a set consists of. */
 
+/* A piece and its place in the copy. Places are aligned, so that words in it can be read. */
 static int piece_add(struct labelset *s, uint64_t address, uint64_t bytes)
 {
     if (!address_is_sane(address) || bytes > ADDRESS_END - address)
@@ -132,6 +136,7 @@ static int fetch_one(struct labelset *s, uint64_t address, uint64_t bytes, const
     return r;
 }
 
+/* A label by the two string headers that were read; the strings come later, all at once. */
 static int label_add(struct labelset *s, const uint8_t *key, const uint8_t *value)
 {
     struct label l = {.key = word_at(key),
@@ -149,18 +154,20 @@ static int label_add(struct labelset *s, const uint8_t *key, const uint8_t *valu
 
 /* ---- Go 1.24 and later: a slice of labels. */
 
+/* *labelMap is a pointer to the struct; its list was sorted when it was built, but is not trusted.
+ */
 static int walk_list(struct labelset *s, uint64_t pointer)
 {
     const struct go_layout *o = s->layout;
     const uint8_t *p;
     uint64_t data, len, cap;
-    int r = fetch_one(s, pointer + (uint64_t)o->labels_list, 3 * WORD_BYTES, &p);
+    int r = fetch_one(s, pointer + (uint64_t)o->labels_list, SLICE_BYTES, &p);
 
     if (r != 0)
         return r;
     data = word_at(p);
-    len = word_at(p + WORD_BYTES);
-    cap = word_at(p + 2 * WORD_BYTES);
+    len = word_at(p + SLICE_LEN);
+    cap = word_at(p + SLICE_CAP);
     if (len > cap || cap > STRING_MAX_BYTES)
         return -EBADMSG;
     if (len > LABELS_MAX)
@@ -216,6 +223,7 @@ static int walk_buckets(struct labelset *s, size_t from)
     return r;
 }
 
+/* *labelMap is a pointer to a pointer to the hmap: the map value itself is a pointer. */
 static int walk_map(struct labelset *s, uint64_t pointer)
 {
     const struct go_layout *o = s->layout;
@@ -286,6 +294,7 @@ static int string_add(struct labelset *s, uint64_t address, uint64_t len, uint32
     return r;
 }
 
+/* Only the part of a string that is kept is read. */
 static int fetch_strings(struct labelset *s, struct target_range *last)
 {
     size_t from = s->piece_count;
@@ -312,6 +321,7 @@ static int fetch_strings(struct labelset *s, struct target_range *last)
     return r;
 }
 
+/* NUL separates the parts of a set. */
 static uint8_t clean(uint8_t c)
 {
     return c == '\0' ? '?' : c;
@@ -370,6 +380,10 @@ static struct known *known_slot(struct labelset *s, uint64_t pointer)
     return &s->cache[((pointer * UINT64_C(0x9E3779B97F4A7C15)) >> 40) % LABELSET_CACHE_SETS];
 }
 
+/*
+ * Keep the set with all that led to it. When the memory for that is used up, everything is
+ * forgotten: a program with that many labels reads them anew each time anyway.
+ */
 static void remember(struct labelset *s, uint64_t pointer, size_t set_bytes)
 {
     struct known *k = known_slot(s, pointer);
@@ -399,6 +413,8 @@ static void remember(struct labelset *s, uint64_t pointer, size_t set_bytes)
     s->cache_bytes += all;
 }
 
+/* Does every byte that led to the set still say the same? The pointers are among them, so nothing
+ * has to be followed and one readv is enough. */
 static bool is_unchanged(struct labelset *s, const struct known *k, struct target_range *last)
 {
     if (fetch(s, k->pieces, k->piece_count, last) != 0)

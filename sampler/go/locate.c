@@ -23,6 +23,7 @@ struct candidate {
     bool refused;
 };
 
+/* One election: the candidates by address, and room for the code of one function after another. */
 struct ballot {
     struct candidate *slots;
     uint32_t used;
@@ -107,7 +108,10 @@ static struct candidate *candidate_of(struct ballot *b, uint64_t base)
     }
 }
 
-/* What one operand of one function says. */
+/*
+ * What one operand of one function says. It may be any of the references that the recipe has for
+ * the function, so it speaks for several addresses; only the right one hears it from many.
+ */
 static void vote(struct ballot *b, const struct go_recipe *r, uint32_t voter, size_t at,
                  uint64_t operand)
 {
@@ -130,7 +134,10 @@ static void vote(struct ballot *b, const struct go_recipe *r, uint32_t voter, si
     }
 }
 
-/* All operands of one function. */
+/*
+ * All operands of one function. Every byte may be a ModRM byte: instructions are not taken apart,
+ * and what is none mostly points outside the program's data.
+ */
 static void poll_code(struct ballot *b, const struct go_recipe *r, uint32_t voter, uint64_t entry,
                       size_t bytes)
 {
@@ -172,6 +179,7 @@ static int poll_function(struct ballot *b, struct go_image *image, const struct 
     return 0;
 }
 
+/* A function at its recipe's very bytes is this version's code: worth more than a vote. */
 static uint64_t score_of(const struct candidate *c)
 {
     return c->votes + (uint64_t)EXACT_WEIGHT * c->exact;
