@@ -1,3 +1,10 @@
+/*
+ * How the parts hang together: struct state is what the routes see; struct app owns it and the
+ * handles that change it. Everything happens in callbacks of one loop, so nothing is ever locked
+ * and no callback sees a half-changed state: a reload, a new target, a dead sampler are each one
+ * callback. What outlives a callback (a waiting request, an open question) is cancelled by its
+ * owner before the state goes.
+ */
 #include "sidecar/app.h"
 
 #include <signal.h>
@@ -54,6 +61,11 @@ static void stop(struct app *a, int exit_code)
 
 /* --- the `ready` line --- */
 
+/*
+ * Once, and late enough to be useful: the first news of the guard often comes before it has found
+ * the target, and a line that says "no target" a moment before there is one misleads. When nothing
+ * is found within APP_READY_MS the line goes out without: we do serve.
+ */
 static void say_ready(struct app *a)
 {
     const struct wire_target *t = &a->st.status.target;
@@ -106,6 +118,7 @@ static void ask_about(struct app *a)
     a->about_open = peers_about(a->st.peers, about_came, a, &ticket) == 0;
 }
 
+/* What is known of the target is of one generation: with the next it is another program. */
 static void on_status(void *ctx, const struct wire_status *s)
 {
     struct app *a = ctx;
@@ -129,6 +142,10 @@ static void on_sampler(void *ctx, bool up)
     ask_about(a);
 }
 
+/*
+ * Without the guard nobody restarts a sampler or holds the target: there is no point in going on,
+ * and it may be gone because it was told to end. No draining: what runs cannot finish.
+ */
 static void on_guard_gone(void *ctx, const char *why)
 {
     struct app *a = ctx;
@@ -161,6 +178,7 @@ static void on_poll(uv_timer_t *t)
     ask_about(a);
 }
 
+/* Polled, since the server has no word for "all closed" and draining happens once in a life. */
 static void on_drain(uv_timer_t *t)
 {
     struct app *a = t->data;
@@ -200,6 +218,7 @@ static void on_handle_closed(uv_handle_t *h)
         free(handles);
 }
 
+/* All of them at once, so that closing need not know which were started. */
 static int open_handles(struct app *a)
 {
     struct app_handles *h = calloc(1, sizeof(*h));
@@ -261,6 +280,10 @@ static int listen_all(struct app *a, const struct config_address *addresses, siz
     return 0;
 }
 
+/*
+ * Both kinds of listener are bound before the sandbox closes: it allows no bind(2). A reload can
+ * therefore not add any, which reload.c says.
+ */
 static int listen_everywhere(struct app *a, struct err *e)
 {
     const struct config *c = a->st.config;

@@ -1,3 +1,7 @@
+/*
+ * One line an answer, written when the last byte is out (or when the client has gone), because
+ * only then status, bytes and duration are known. The log escapes what came from outside.
+ */
 #include "sidecar/audit.h"
 
 #include "base/log.h"

@@ -1,3 +1,7 @@
+/*
+ * The token goes to standard output by one write(2) and nowhere else: no stdio buffer keeps it, the
+ * log never sees it, and process titles and environments do not carry it. The buffer is cleared.
+ */
 #include "sidecar/banner.h"
 
 #include <errno.h>

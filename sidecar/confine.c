@@ -1,3 +1,8 @@
+/*
+ * The order matters: no io_uring before there is a loop, listeners before the sandbox (it has no
+ * socket, bind or listen), the sandbox before the first accept(2). The files of the configuration
+ * are opened again on reload, so their folders are the only paths that stay readable.
+ */
 #include "sidecar/confine.h"
 
 #include <errno.h>

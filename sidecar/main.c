@@ -34,6 +34,7 @@ static int usage(void)
     return EXIT_CANNOT;
 }
 
+/* A number of our own guard, yet checked like any other: 0 to 2 are what everything prints to. */
 static int guard_fd(int argc, char **argv, int *ret)
 {
     uint64_t fd;
@@ -53,6 +54,10 @@ static void close_others(int keep)
     (void)close_range((unsigned)keep + 1, ~0U, 0);
 }
 
+/*
+ * Read, listen, confine, serve. What fails before the loop turns is for the person who starts us:
+ * one plain line, and an exit code that keeps the guard from trying again.
+ */
 static int run(uv_loop_t *loop, int fd, int argc, char **argv)
 {
     struct app *app = NULL;

@@ -1,3 +1,9 @@
+/*
+ * Counting is an array index away, so that it can stand in every path; all the work is done when
+ * somebody asks. The text follows
+ * https://prometheus.io/docs/instrumenting/exposition_formats/ (text format 0.0.4): a family's HELP
+ * and TYPE once, then its samples together, no sample twice, histograms cumulative with +Inf.
+ */
 #include "sidecar/metrics.h"
 
 #include <inttypes.h>
@@ -15,6 +21,7 @@ static const char *const results[METRICS_RESULTS] = {"ok", "partial", "canceled"
                                                      "crashed"};
 static const char *const programs[WIRE_PROGRAMS] = {"guard", "sampler", "sidecar"};
 
+/* The last index for everything that is not in the table, so that a label can never be made up. */
 static size_t code_index(unsigned status)
 {
     size_t i = 0;
@@ -115,6 +122,7 @@ static void print_requests(const struct metrics *m, const struct metrics_now *no
     }
 }
 
+/* Buckets are kept apart and summed up here: a request then costs one increment, not thirteen. */
 static void print_latency_of(const struct metrics_latency *l, const char *name, struct buf *out)
 {
     uint64_t below = 0;
@@ -145,6 +153,7 @@ static void print_latency(const struct metrics *m, const struct metrics_now *now
     }
 }
 
+/* Zeros too: a rate over a series that only begins with its first event misses that event. */
 static void print_auth(const struct metrics *m, const struct metrics_now *now, struct buf *out)
 {
     family(out, "auth_decisions_total", "counter", "Who was let in, by kind of credential.");
@@ -174,6 +183,7 @@ static void print_profiles(const struct metrics *m, const struct metrics_now *no
     buf_printf(out, "pillion_rate_limited_total %" PRIu64 "\n", m->rate_limited);
 }
 
+/* target_info only while there is a target: a gone one's name would stay on every dashboard. */
 static void print_target(const struct metrics_now *now, struct buf *out)
 {
     const struct wire_target *t = &now->status->target;
@@ -198,6 +208,7 @@ static void print_target(const struct metrics_now *now, struct buf *out)
         buf_printf(out, "pillion_mode{mode=\"%s\"} %d\n", metrics_mode_name(i), t->mode == i);
 }
 
+/* The guard itself is never restarted by anybody we know, so it has no restarts to tell. */
 static void print_programs(const struct metrics_now *now, struct buf *out)
 {
     const struct wire_process *p = now->status->process;

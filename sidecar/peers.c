@@ -1,3 +1,13 @@
+/*
+ * One poll handle a link. Handles are closed by libuv at the end of a turn of the loop, so each
+ * lives on the heap in a struct line that outlives its link; `peers` is cleared when nobody is to
+ * hear of it any more.
+ *
+ * A question lives in one row of the table from its sending to exactly one call of its callback.
+ * When its asker leaves, the row stays without one: the answer still comes, and its descriptor has
+ * to be taken off the socket and closed. Rows are freed before the callback is called, which may
+ * therefore ask the next question at once.
+ */
 #include "sidecar/peers.h"
 
 #include <errno.h>
@@ -53,6 +63,7 @@ static void free_line(uv_handle_t *h)
     free(h->data);
 }
 
+/* Repeatable; the struct itself goes when libuv has closed the handle. */
 static void line_close(struct line **l)
 {
     if (!*l)
@@ -95,6 +106,7 @@ static int line_open(struct peers *p, int fd, void (*opens)(struct link *, int),
 
 /* --- the table of open questions --- */
 
+/* The one place where a question ends. */
 static void settle(struct peers *p, struct pending *q, const struct peers_answer *a)
 {
     struct pending copy = *q;
@@ -133,6 +145,7 @@ static void overdue(struct peers *p, struct pending *q)
     settle(p, q, &a);
 }
 
+/* Time-outs and obituaries by one timer that stands still while nothing is open. */
 static void on_tick(uv_timer_t *t)
 {
     struct peers *p = t->data;
@@ -172,6 +185,10 @@ static void sampler_lost(struct peers *p, const char *why)
     p->hooks.sampler(p->hooks.ctx, false);
 }
 
+/*
+ * The id alone would do for an honest sampler; with the type, a confused one cannot hand a symbol
+ * list to somebody who waits for a profile.
+ */
 static struct pending *pending_for(struct peers *p, const struct ask_sampler_answer *answer)
 {
     for (size_t i = 0; i < PEERS_PENDING_MAX; i++) {
@@ -201,6 +218,7 @@ static int sampler_one(struct peers *p)
     return 0;
 }
 
+/* Bounded work a turn: a sampler that floods us must not keep the network waiting. */
 static void on_sampler(uv_poll_t *h, int status, int events)
 {
     struct line *l = h->data;
@@ -228,6 +246,7 @@ static void on_sampler(uv_poll_t *h, int status, int events)
     sampler_lost(p, "the sampler died; it is being restarted");
 }
 
+/* A new link means that the old sampler is dead, whether its end was seen yet or not. */
 static void sampler_new(struct peers *p, int fd)
 {
     int r;
@@ -282,6 +301,7 @@ static void on_guard(uv_poll_t *h, int status, int events)
 
 /* --- questions --- */
 
+/* Look for room before sending: a question whose answer nobody could note must not be put. */
 static int pending_free(struct peers *p, struct pending **ret)
 {
     if (!p->sampler)
@@ -375,6 +395,7 @@ void peers_forget(struct peers *p, uint32_t ticket)
     }
 }
 
+/* The rows stay: each answer comes by itself, earlier than it would have. */
 void peers_finish(struct peers *p)
 {
     for (size_t i = 0; i < PEERS_PENDING_MAX; i++) {

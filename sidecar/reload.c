@@ -1,3 +1,8 @@
+/*
+ * A new configuration is made whole beside the old: read, its tokens read, its certificate taken by
+ * the server (which refuses or takes it as one step). Only then are the pointers changed, between
+ * two requests: whoever holds a request across it looks at st->config anew, never at a copy.
+ */
 #include "sidecar/reload.h"
 
 #include <errno.h>

@@ -1,3 +1,11 @@
+/*
+ * Three tables of fixed size, searched from end to end: a handful of rows that are looked at once a
+ * profile are not worth an index. Time only ever comes in as an argument, so every rule can be
+ * tested at its edge.
+ *
+ * min_interval counts from the beginning of the last session: a scraper that profiles 10 s in every
+ * 10 s is what the default allows, and it is the sampled time that costs the target, not the pause.
+ */
 #include "sidecar/session.h"
 
 void session_init(struct session *s, const struct session_rules *rules)
@@ -6,6 +14,10 @@ void session_init(struct session *s, const struct session_rules *rules)
     s->rules = *rules;
 }
 
+/*
+ * What runs goes on under the rules it began with; crashes are forgotten, since a reload is how a
+ * person says "try again".
+ */
 void session_set_rules(struct session *s, const struct session_rules *rules)
 {
     s->rules = *rules;
@@ -89,6 +101,7 @@ static uint64_t first_end_ms(const struct session *s, uint64_t now_ms)
     return wait == UINT64_MAX ? 1 : wait;
 }
 
+/* There is a free row: room() is never more than the table has. */
 static void start(struct session *s, const struct session_ask *ask, uint32_t *ret_ticket)
 {
     for (size_t i = 0; i < SESSION_RUNNING_MAX; i++) {
@@ -107,6 +120,11 @@ static void start(struct session *s, const struct session_ask *ask, uint32_t *re
     }
 }
 
+/*
+ * Broken before busy before soon: the first that holds is also the one that waiting helps least
+ * against, and "a profile is already running" is what a second caller has to read, not that it
+ * asks too often.
+ */
 enum session_verdict session_begin(struct session *s, const struct session_ask *ask,
                                    uint32_t *ret_ticket, uint64_t *ret_wait_ms)
 {

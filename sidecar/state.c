@@ -1,3 +1,8 @@
+/*
+ * The same three questions are asked by the index, the status, readiness and each profile; asked
+ * here, they cannot get different answers. Reasons are the guard's own words, which name the right
+ * that is missing and what grants it: only it knows which system call failed and how.
+ */
 #include "sidecar/state.h"
 
 static unsigned say(char *why, unsigned status, const char *what, const char *detail)

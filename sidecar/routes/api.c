@@ -1,3 +1,7 @@
+/*
+ * Written for people first (`curl … | jq`), for dashboards second: names are the ones the log and
+ * the metrics use, and what is not known is an empty text rather than a missing member.
+ */
 #include "sidecar/routes/api.h"
 
 #include "base/json.h"
@@ -14,6 +18,7 @@ static const char *state_name(uint32_t state)
     return state <= WIRE_TARGET_AMBIGUOUS ? names[state] : "waiting";
 }
 
+/* What was found by trying, next to the capabilities that are there: they need not agree. */
 static void rights(struct json *j, uint32_t bits)
 {
     json_object(j, "rights");
@@ -52,6 +57,7 @@ static void target(struct json *j, const char *key, const struct state *st)
     json_object_end(j);
 }
 
+/* In the order of enum wire_program; the guard reports them every few seconds. */
 static void programs(struct json *j, const struct wire_status *s)
 {
     static const char *const names[WIRE_PROGRAMS] = {"guard", "sampler", "sidecar"};

@@ -1,6 +1,7 @@
 /*
  * api.h: /api/v1/status and /api/v1/targets: what is profiled, with which rights, how the programs
- * are. JSON; new members may come, none goes.
+ * are. JSON; new members may come, none goes. Any valid credentials may read it: it names the
+ * target's process and what is missing to profile it, but nothing that is inside the target.
  */
 #ifndef SIDECAR_ROUTES_API_H
 #define SIDECAR_ROUTES_API_H

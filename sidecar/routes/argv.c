@@ -1,3 +1,7 @@
+/*
+ * net/http/pprof's Cmdline (Go 1.26, net/http/pprof/pprof.go) joins os.Args by NUL. Arguments can
+ * hold secrets, which is why they have a scope of their own.
+ */
 #include "sidecar/routes/argv.h"
 
 #include "base/bulk.h"

@@ -1,3 +1,10 @@
+/*
+ * One request, one session of session.c, one question of peers.c. All three begin together and end
+ * together in end(), whichever comes first: the answer, the client's leaving, the sampler's death.
+ *
+ * Compressing happens on the loop: at zlib's fastest level a usual profile (some 100 KB) takes a
+ * few milliseconds, and a thread would need a pool that the sandbox does not allow.
+ */
 #include "sidecar/routes/cpu.h"
 
 #include <errno.h>
@@ -17,6 +24,7 @@ enum {
     BODY_MAX_BYTES = WIRE_PROFILE_MAX_BYTES + WIRE_PROFILE_MAX_BYTES / 1024 + 1024,
 };
 
+/* Gives the session back and counts how it went; afterwards the request is like any other. */
 static void end(struct visit *v, enum session_end how, uint64_t incident,
                 enum metrics_result result)
 {
@@ -34,6 +42,7 @@ static void client_left(struct visit *v)
     end(v, SESSION_LEFT, 0, METRICS_CANCELED);
 }
 
+/* Go's file name: `curl -OJ` and browsers save under it. */
 static void file_headers(struct visit *v)
 {
     server_header(v->request, "Content-Disposition", "attachment; filename=\"profile\"");
@@ -88,6 +97,7 @@ static const char *ended_early(const struct visit *v, const struct wire_profile 
     return names[p->ended];
 }
 
+/* No Content-Encoding: the gzip is the file format, and a client that undid it would break it. */
 static void serve(struct visit *v, const struct wire_profile *p, struct buf *body)
 {
     const char *early = ended_early(v, p);
@@ -134,6 +144,7 @@ static void answered(struct visit *v, const struct ask_sampler_answer *answer)
     visit_retry(v, 503, CRASH_RETRY_MS, "the profile could not be compressed: out of memory");
 }
 
+/* The one callback of the question; after client_left() it is never called. */
 static void came(void *data, const struct peers_answer *a)
 {
     struct visit *v = data;
@@ -186,6 +197,10 @@ static bool admitted(struct visit *v, const struct params_cpu *params)
     return false;
 }
 
+/*
+ * Parameters first: they are wrong whatever the target does, and HEAD is to tell. Then what cannot
+ * be had at all, and only then the session, which takes a slot and starts an interval.
+ */
 void cpu_handle(struct visit *v)
 {
     const struct config *c = v->state->config;

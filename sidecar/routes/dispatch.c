@@ -1,3 +1,9 @@
+/*
+ * A visit is made for each request the server hands over and freed exactly once: after the answer
+ * is out (server_done), or when the client has gone before it was answered (on_gone, after which
+ * there is no server_done). The server clears `user` before each request, so that what it refuses
+ * by itself has none.
+ */
 #include "sidecar/routes/dispatch.h"
 
 #include "base/clock.h"
@@ -30,6 +36,7 @@ static size_t handler_index(const struct visit *v)
     return v && v->route ? (size_t)(v->route - v->state->routes) : SIZE_MAX;
 }
 
+/* The only place that counts and audits: no handler can forget to. */
 static void account(struct state *st, const struct server_request *r, const struct visit *v,
                     unsigned status, uint64_t bytes)
 {
@@ -82,6 +89,10 @@ static void gone(struct server_request *r)
 
 /* --- before it --- */
 
+/*
+ * The same words for every path, so that the answer tells nothing but what to send. The verdict's
+ * reason is about the form of the credentials, never about which of them exist.
+ */
 static bool may(struct visit *v)
 {
     static const char schemes[] = "send a token: Authorization: Bearer TOKEN, Basic any:TOKEN, or "
@@ -106,6 +117,7 @@ static bool may(struct visit *v)
     return false;
 }
 
+/* RFC 9110, 15.5.6: a 405 has to name what is allowed. */
 static bool method_fits(struct visit *v)
 {
     const struct route *row = v->route;
@@ -122,6 +134,7 @@ static bool method_fits(struct visit *v)
     return false;
 }
 
+/* Counted here and not in may(): by now it is known whether the caller gets in. */
 static bool scope_fits(struct visit *v)
 {
     struct buf missing;
@@ -138,6 +151,7 @@ static bool scope_fits(struct visit *v)
     return false;
 }
 
+/* The order is the contract's: who, what, how, may they, is it there. */
 static void admin(struct visit *v)
 {
     if (!may(v))
@@ -156,6 +170,7 @@ static void admin(struct visit *v)
         v->route->handle(v);
 }
 
+/* Kubelets and scrapers have no credentials; there is nothing here that needs any. */
 static void health(struct visit *v)
 {
     v->route = table_find(v->request->path, ROUTE_HEALTH);

@@ -1,3 +1,7 @@
+/*
+ * Alive is not ready: a missing target must not get the sidecar restarted (it would come back to
+ * the same emptiness), while a Service or a rollout may well wait for readiness.
+ */
 #include "sidecar/routes/health.h"
 
 static void text(struct visit *v, const char *what)
@@ -15,6 +19,7 @@ void health_live(struct visit *v)
     text(v, "ok");
 }
 
+/* The reason goes to whoever may reach the health listener: it names the target, nothing inside. */
 void health_ready(struct visit *v)
 {
     char why[STATE_WHY_BYTES];
@@ -25,6 +30,7 @@ void health_ready(struct visit *v)
         visit_refuse(v, 503, why);
 }
 
+/* Names come from the tables that the counters are indexed by: they cannot drift apart. */
 void health_metrics(struct visit *v)
 {
     const struct state *st = v->state;

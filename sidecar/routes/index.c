@@ -1,3 +1,8 @@
+/*
+ * The page has the shape of net/http/pprof's (Go 1.26, net/http/pprof/pprof.go), because people and
+ * scripts look for its rows; it has no script and no style, so the strictest policy holds. A
+ * profile that cannot be had stands there without a link: a click that ends in 501 is no answer.
+ */
 #include "sidecar/routes/index.h"
 
 #include <inttypes.h>

@@ -1,6 +1,7 @@
 /*
  * index.h: /debug/pprof/: the list of profiles, as a page in the shape of net/http/pprof's (count,
- * linked name, descriptions) or as JSON (?format=json). Each caller sees what its scopes allow.
+ * linked name, descriptions) or as JSON (?format=json). Each caller sees what its scopes allow,
+ * and of that also what cannot be had here, with the reason: that is where people look first.
  */
 #ifndef SIDECAR_ROUTES_INDEX_H
 #define SIDECAR_ROUTES_INDEX_H
@@ -25,7 +26,10 @@ void index_handle(struct visit *v);
 /** index_to_slash(v): /debug/pprof → 307 to /debug/pprof/, as Go's mux does. */
 void index_to_slash(struct visit *v);
 
-/** index_html(rows, n, out), index_json(rows, n, out): the two forms. */
+/**
+ * index_html(rows, n, out), index_json(rows, n, out): append the two forms. Names are ours and go
+ * in as they are; the other texts may quote the target and are escaped.
+ */
 void index_html(const struct index_row *rows, size_t n, struct buf *out);
 void index_json(const struct index_row *rows, size_t n, struct buf *out);
 

@@ -1,3 +1,8 @@
+/*
+ * net/http/pprof reads a bad `seconds` of its CPU profile as 30, silently, and that of its delta
+ * profiles as an error (Go 1.26, net/http/pprof/pprof.go). Here it is always the error, in Go's
+ * words: a client that asked for something should not get something else.
+ */
 #include "sidecar/routes/params.h"
 
 #include <errno.h>

@@ -1,3 +1,8 @@
+/*
+ * net/http/pprof's Symbol (Go 1.26, net/http/pprof/pprof.go): the raw query, not its decoded form,
+ * and a body that is read to its end. Since Go 1.23 stock servers refuse the POST that pprof sends,
+ * and pprof then gives up the whole command; here both work.
+ */
 #include "sidecar/routes/symbol.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * A linear search over some thirty rows by exact comparison: no decoding, no cleaning, no prefix.
+ * Whatever a proxy or a client thinks two spellings have in common, here they are two paths.
+ */
 #include "sidecar/routes/table.h"
 
 #include "sidecar/routes/api.h"

@@ -1,3 +1,7 @@
+/*
+ * The few ways in which handlers answer. Everything that goes wrong goes through the server's own
+ * error form, which gives it the headers `go tool pprof` needs to show the text.
+ */
 #include "sidecar/routes/visit.h"
 
 #include <errno.h>
@@ -43,6 +47,7 @@ bool visit_unanswered(struct visit *v, const struct peers_answer *answer)
     return true;
 }
 
+/* A full queue passes by itself in a moment; a missing link takes as long as a restart. */
 void visit_unasked(struct visit *v, int r)
 {
     if (r == -EBUSY || r == -EAGAIN)
