@@ -6,6 +6,7 @@ enum {
     WORDS_AT_ONCE = 1024,
 };
 
+/* Of tags that come twice the last one counts, as in ld.so (glibc elf/get-dynamic-info.h). */
 static void take(const Elf64_Dyn *d, struct dynamic *ret)
 {
     switch (d->d_tag) {
@@ -35,6 +36,7 @@ static void take(const Elf64_Dyn *d, struct dynamic *ret)
     }
 }
 
+/* p_filesz is not trusted to be right, only to be no smaller than what we may read. */
 void dynamic_read(struct file *f, uint64_t offset, uint64_t bytes, struct dynamic *ret)
 {
     uint64_t count = bytes / sizeof(Elf64_Dyn);
@@ -58,7 +60,10 @@ uint64_t dynamic_count_hash(struct file *f, uint64_t offset)
     return file_read(f, offset, head, sizeof head) == 0 ? head[1] : 0;
 }
 
-/* The highest symbol number that a bucket starts with. */
+/*
+ * The highest symbol number that a bucket starts with: symbols are sorted by bucket, so the last of
+ * its chain is the last symbol of all. In pieces, since a real table has tens of thousands.
+ */
 static uint32_t top_bucket(struct file *f, uint64_t offset, uint32_t buckets)
 {
     uint32_t words[WORDS_AT_ONCE], top = 0;

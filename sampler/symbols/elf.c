@@ -16,6 +16,12 @@ enum {
     ELF_UNDERSCORES_BYTES = 16, /* as much of a name as is looked at to count them */
 };
 
+/*
+ * What is trusted: nothing. The program headers are what the kernel mapped the file by, so a file
+ * whose program headers make no sense is refused; section headers are only looked at for what they
+ * might tell. All offsets from the file go through file_read(), which knows the file's real end;
+ * here it is only kept from overflowing on the way (offsets above INT64_MAX are no offsets).
+ */
 struct note {
     uint64_t offset, bytes, align;
 };
@@ -62,6 +68,7 @@ static int check_header(const Elf64_Ehdr *h, struct err *err)
     return 0;
 }
 
+/* Fields as the kernel checks them (fs/binfmt_elf.c, elf_load() and load_elf_binary()). */
 static int add_segment(struct elf *e, const Elf64_Phdr *p, struct err *err)
 {
     if (p->p_filesz > p->p_memsz || p->p_memsz > UINT64_MAX - p->p_vaddr ||
@@ -140,6 +147,10 @@ static void read_sections(struct elf *e, const Elf64_Ehdr *h)
     e->sections = NULL;
 }
 
+/*
+ * Everything but the symbols is read here, once: a file is either known to be sane, or refused, and
+ * no later question can fail because of its headers.
+ */
 int elf_open(struct file *f, struct elf **ret, struct err *err)
 {
     Elf64_Ehdr h;
@@ -223,6 +234,10 @@ static struct elf_section section_of(const Elf64_Shdr *s)
                                 .flags = s->sh_flags};
 }
 
+/*
+ * By name, since Go's sections have types of no meaning (.gopclntab is PROGBITS). The first of a
+ * name counts. Each asking reads the names anew: there are about thirty, and few askings a file.
+ */
 int elf_section_find(const struct elf *e, const char *name, struct elf_section *ret)
 {
     char text[ELF_SECTION_NAME_BYTES];
@@ -239,6 +254,7 @@ int elf_section_find(const struct elf *e, const char *name, struct elf_section *
     return -ENOENT;
 }
 
+/* Segments may overlap in a hostile file: the first counts, as good as any other. */
 int elf_vaddr_to_offset(const struct elf *e, uint64_t vaddr, uint64_t *ret_offset,
                         uint64_t *ret_left)
 {
@@ -310,6 +326,10 @@ int elf_read(const struct elf *e, uint64_t vaddr, void *out, size_t bytes)
     return bytes > left ? -EFAULT : file_read(e->file, offset, out, bytes);
 }
 
+/*
+ * By segment first: PT_NOTE stays when section headers are cut off. The section is for files whose
+ * linker script has no such segment.
+ */
 static size_t raw_build_id(const struct elf *e, unsigned char raw[static NOTE_ID_MAX_BYTES])
 {
     struct elf_section s;
@@ -357,6 +377,7 @@ static int symbols_by_section(const struct elf *e, uint32_t type, struct symtab 
     return -ENOENT;
 }
 
+/* The dynamic section does not say how many symbols there are; its hash tables do. */
 static uint64_t dynamic_count(const struct elf *e)
 {
     uint64_t at, left;
@@ -387,6 +408,10 @@ static int symbols_by_dynamic(const struct elf *e, struct symtab **ret)
     return symtab_load(e->file, &where, ELF_SYMBOLS_MAX, ret);
 }
 
+/*
+ * .symtab has the static functions, too; .dynsym is a part of it and what strip(1) leaves. A
+ * .symtab without a single function counts as none.
+ */
 static void load_symbols(struct elf *e)
 {
     if (e->symbols_tried)

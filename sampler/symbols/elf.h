@@ -17,11 +17,13 @@ enum {
     ELF_BUILD_ID_MAX_BYTES = 64,
 };
 
+/* A PT_LOAD; offset + filesz and vaddr + memsz do not overflow, filesz <= memsz. */
 struct elf_segment {
     uint64_t vaddr, memsz, offset, filesz;
     uint32_t flags; /* PF_R, PF_W, PF_X */
 };
 
+/* A section header as it stands in the file: unchecked, read its content by file_read(). */
 struct elf_section {
     uint64_t address, offset, bytes;
     uint32_t type, link;

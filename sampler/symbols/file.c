@@ -6,6 +6,10 @@
 #include <unistd.h>
 
 /*
+ * Why a cache at all: the readers of pclntab and of symbol names want a few bytes here and there, a
+ * system call each would be most of their time. Why no mmap(2): a page of a file that was truncated
+ * since is a SIGBUS, and the target may truncate its files when it likes.
+ *
  * A block that came back short keeps its length: what is beyond it is -EFAULT until the cache is
  * trimmed, whatever st_size said. st_size is only what file_bytes() tells; no read trusts it.
  */
@@ -93,7 +97,10 @@ uint64_t file_bytes(const struct file *f)
     return f->bytes;
 }
 
-/* As many of `bytes` as there are; -EIO for a real error. */
+/*
+ * As many of `bytes` as there are; -EIO for a real error. Which errno it was is of no use above: a
+ * network file system may say anything, and nothing would be done differently.
+ */
 static ssize_t read_at(const struct file *f, uint64_t offset, void *out, size_t bytes)
 {
     size_t done = 0;
@@ -187,7 +194,7 @@ static int peek(struct file *f, uint64_t offset, const unsigned char **ret, size
         return -EFAULT; /* off_t is signed */
     b = block_get(f, offset / FILE_BLOCK_BYTES, &code);
     if (!b)
-        return code;
+        return code < 0 ? code : -EIO;
     if (within >= b->valid)
         return -EFAULT;
     *ret = b->data + within;
@@ -201,6 +208,7 @@ static bool is_bulk(const struct file *f, uint64_t offset, size_t bytes)
     return f->fd >= 0 && bytes >= FILE_BLOCK_BYTES && offset <= INT64_MAX - bytes;
 }
 
+/* A failure half-way leaves the first part in `out`; nobody looks at it then. */
 int file_read(struct file *f, uint64_t offset, void *out, size_t bytes)
 {
     unsigned char *to = out;
@@ -231,6 +239,10 @@ int file_read(struct file *f, uint64_t offset, void *out, size_t bytes)
     return 0;
 }
 
+/*
+ * Block by block: a name may lie across two blocks, and its length is not known before. The bounds
+ * are applied before the search, so that a file of one endless string costs FILE_STRING_MAX_BYTES.
+ */
 int file_string(struct file *f, uint64_t offset, uint64_t limit, char *out, size_t out_bytes)
 {
     size_t len = 0, copied = 0;

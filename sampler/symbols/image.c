@@ -2,17 +2,23 @@
 
 #include <errno.h>
 
+/*
+ * Mappings without an inode are anonymous memory (JIT code, stacks) or the kernel's: of those only
+ * the vDSO is an ELF image. [vsyscall] is one page of three entry points that nobody calls.
+ */
 bool image_is_wanted(const struct maps *maps, const struct maps_row *row)
 {
     return row->inode != 0 || strcmp(maps_path(maps, row), "[vdso]") == 0;
 }
 
+/* The path is no part of it: it may be renamed, deleted, cut, or another one in a container. */
 bool image_matches(const struct image *i, const struct maps_row *row)
 {
     return i->inode == row->inode && i->dev_major == row->dev_major &&
            i->dev_minor == row->dev_minor;
 }
 
+/* Whoever opens compares device and inode with the mapping's; here it is bytes of any kind. */
 static int open_file(struct image *i, const struct target *target, const struct maps_row *row,
                      struct err *e)
 {
@@ -47,6 +53,7 @@ static int read_vdso(struct image *i, const struct target *target, const struct 
     return 0;
 }
 
+/* Back to what image_new() began with; the key stays. */
 static void close_all(struct image *i)
 {
     elf_free(i->elf);
@@ -97,6 +104,7 @@ void image_free(struct image *i)
     free(i);
 }
 
+/* The descriptor and the headers stay, so the target's end or a deleted file change nothing. */
 void image_trim(struct image *i)
 {
     elf_trim(i->elf);
@@ -104,6 +112,10 @@ void image_trim(struct image *i)
     i->used = 0;
 }
 
+/*
+ * Taken anew for each row: a hostile or odd file may be mapped twice, and so may a library in two
+ * linker namespaces (dlmopen(3)).
+ */
 int image_bias(const struct image *i, const struct maps_row *row, uint64_t *ret)
 {
     uint64_t vaddr;

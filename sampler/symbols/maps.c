@@ -7,6 +7,11 @@ enum {
     MAPS_FIRST_PATHS_BYTES = 4096,
 };
 
+/*
+ * fs/proc/task_mmu.c, show_map_vma(), writes the lines: numbers in hexadecimal without 0x, the
+ * inode in decimal, the path padded to column 73, with newlines as \012 and nothing else escaped.
+ * fs/d_path.c adds this to the path of a file without a name; a file can also be called so.
+ */
 static const char deleted_suffix[] = " (deleted)";
 
 /* The rest of one line. */
@@ -28,7 +33,10 @@ static int digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
 }
 
-/* Digits up to the character `stop`, which is taken too. */
+/*
+ * Nothing of libc's: strtoull takes spaces, signs and 0x, and needs a NUL somewhere.
+ * Digits up to the character `stop`, which is taken too.
+ */
 static bool number(struct cursor *c, unsigned base, char stop, uint64_t *ret)
 {
     uint64_t v = 0;
@@ -48,6 +56,7 @@ static bool number(struct cursor *c, unsigned base, char stop, uint64_t *ret)
     return true;
 }
 
+/* "rwxp ": the fourth, p or s, is of no interest here. */
 static bool permissions(struct cursor *c, struct maps_row *row)
 {
     if (c->end - c->at < 5 || c->at[4] != ' ')
@@ -75,6 +84,7 @@ static bool parse_row(struct cursor *c, struct maps_row *row)
     return true;
 }
 
+/* Doubling from a usual process's size; MAPS_MAX rows are 4 MiB. */
 static bool grow_rows(struct table *t)
 {
     size_t cap = t->rows_cap ? t->rows_cap * 2 : MAPS_FIRST_ROWS;
@@ -144,6 +154,10 @@ static bool table_init(struct table *t)
     return true;
 }
 
+/*
+ * A line that is no mapping spoils the whole: it does not come from this kernel's format, so what
+ * the others mean is not certain either.
+ */
 static int add_line(struct table *t, const char *line, size_t bytes, size_t number_of,
                     struct err *e)
 {
@@ -246,6 +260,7 @@ static size_t upto(const struct maps *m, uint64_t address)
     return lo;
 }
 
+/* Called for each address of each sample: rows are sorted and apart, so one search is all. */
 const struct maps_row *maps_find(const struct maps *m, uint64_t address)
 {
     size_t i = upto(m, address);
@@ -301,6 +316,10 @@ static bool keep_row(struct table *t, size_t fresh, const struct maps *before,
     return true;
 }
 
+/*
+ * The new rows stay in front, sorted, while the old ones' pieces are put behind them; all is sorted
+ * at the end. Old rows do not overlap each other, so their pieces do not either.
+ */
 int maps_keep(struct maps *now, const struct maps *before)
 {
     size_t fresh = now->count;

@@ -2,12 +2,16 @@
 
 #include <elf.h>
 
-/* Both fields are 32 bits, so the sum cannot overflow 64. */
+/* `align` is 4 or 8. */
 static uint64_t padded(uint64_t bytes, uint64_t align)
 {
     return (bytes + align - 1) & ~(align - 1);
 }
 
+/*
+ * Name and descriptor are padded, each to the area's alignment. All sums are of a value below
+ * NOTE_AREA_MAX_BYTES and 32-bit ones from the file: 64 bits cannot overflow.
+ */
 size_t note_build_id(struct file *f, uint64_t offset, uint64_t bytes, uint64_t align,
                      unsigned char out[static NOTE_ID_MAX_BYTES])
 {

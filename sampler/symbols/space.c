@@ -39,6 +39,11 @@ struct trait {
     unsigned traits;
 };
 
+/*
+ * maps says what is where, image_of which image that is, images what is known of each file. A row's
+ * number changes with each refresh, an image's only when one is dropped (drop_unmapped); pointers
+ * to images are good as long as the space is, except for those that are dropped.
+ */
 struct space {
     const struct target *target;
     struct maps maps;
@@ -87,6 +92,7 @@ void space_free(struct space *s)
 
 /* ---- Images */
 
+/* The first of a kind stays: later ones are mostly the same trouble with other files. */
 static void take_note(struct space *s, const struct maps_row *row, const struct err *e)
 {
     char shown[SPACE_PATH_SHOWN_BYTES];
@@ -98,6 +104,7 @@ static void take_note(struct space *s, const struct maps_row *row, const struct 
                       e->text);
 }
 
+/* Few images, and each row asks once: no index. */
 static uint32_t image_find(const struct space *s, const struct maps_row *row)
 {
     for (size_t i = 0; i < s->image_count; i++)
@@ -106,6 +113,10 @@ static uint32_t image_find(const struct space *s, const struct maps_row *row)
     return IMAGE_NONE;
 }
 
+/*
+ * An image that cannot be opened is added all the same: that is how its failure is remembered, and
+ * each of its addresses does not cost a question to the guard.
+ */
 static uint32_t image_add(struct space *s, const struct maps_row *row)
 {
     struct err e = {0};
@@ -206,6 +217,10 @@ static void drop_unmapped(struct space *s)
         s->image_of[r] = IMAGE_NONE; /* the numbers have changed; looked up again when wanted */
 }
 
+/*
+ * Not only when a name is wanted, at the end of a profile: the target may be gone by then, and its
+ * deleted libraries with it.
+ */
 static void open_early(struct space *s)
 {
     for (size_t r = 0; r < s->maps.count && s->image_count < SPACE_EAGER_MAX; r++)
@@ -213,6 +228,7 @@ static void open_early(struct space *s)
             (void)image_at(s, &s->maps.rows[r]);
 }
 
+/* Nothing is changed before everything that can fail has been done. */
 int space_refresh(struct space *s, const char *maps_text, size_t bytes, struct err *e)
 {
     struct maps now = {0};
@@ -290,6 +306,7 @@ static void find_exe(struct space *s)
     }
 }
 
+/* By ranges, not by name for each address: unwinding asks for every frame of every sample. */
 static void find_go_ranges(struct space *s)
 {
     for (size_t i = 0; i < GO_KNOWN; i++)
@@ -298,6 +315,10 @@ static void find_go_ranges(struct space *s)
             s->go_ranges[i].traits = go_known[i].traits;
 }
 
+/*
+ * Tried when first wanted, and once more after a refresh if the reason may have gone, at most
+ * SPACE_GO_TRIES_MAX times: a try reads some megabytes, and refreshes come with each mmap(2).
+ */
 struct go_image *space_go(struct space *s)
 {
     struct err e = {0};
@@ -378,6 +399,10 @@ static int elf_name(struct space *s, uint64_t address, char *out, size_t out_byt
     return elf_symbol(im->elf, address - bias, out, out_bytes, &into);
 }
 
+/*
+ * Go's tables before ELF symbols: they have lines and inlined functions, and cgo programs have
+ * both. No guess beyond that: an address without a name stays one (file and offset are shown).
+ */
 int space_frames(struct space *s, uint64_t address, struct frames *ret)
 {
     struct go_image *go = space_go(s);
@@ -401,6 +426,10 @@ int space_frames(struct space *s, uint64_t address, struct frames *ret)
     return 0;
 }
 
+/*
+ * Where the C library lets threads begin. Its own names for what calls main are left out: they are
+ * static functions, and with .symtab stripped their place has no name or none at all.
+ */
 static bool ends_stack(const char *name)
 {
     static const char *const ends[] = {"_start", "_dl_start_user", "start_thread", "clone",

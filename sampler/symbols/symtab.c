@@ -40,6 +40,11 @@ static uint32_t rank_of(const Elf64_Sym *s)
     }
 }
 
+/*
+ * STT_NOTYPE is left out although assembly has functions of that type: so are AArch64's mapping
+ * symbols ($x, $d) and linker marks (_end), which would give wrong names. Undefined ones are what
+ * the file wants from others.
+ */
 static bool is_function(const Elf64_Sym *s)
 {
     unsigned type = ELF64_ST_TYPE(s->st_info);
@@ -48,6 +53,10 @@ static bool is_function(const Elf64_Sym *s)
            s->st_value != 0 && s->st_name != 0;
 }
 
+/*
+ * Doubling, not counting first: a second pass over the file would cost more than the copies, and
+ * sh_size, which may lie, is not to be allocated by.
+ */
 static int add(struct symtab *t, const Elf64_Sym *s)
 {
     if (t->count == t->cap) {
@@ -113,6 +122,7 @@ static int by_address(const void *left, const void *right)
     return 0;
 }
 
+/* Behind its last byte. No size means one byte: its address alone. */
 static uint64_t end_of(const struct symbol *s)
 {
     uint64_t size = s->size ? s->size : 1;
@@ -120,6 +130,10 @@ static uint64_t end_of(const struct symbol *s)
     return s->vaddr > UINT64_MAX - size ? UINT64_MAX : s->vaddr + size;
 }
 
+/*
+ * Most tables have few overlaps (aliases, cold parts). The bit lets a look-up stop at the first
+ * symbol that nobody reaches over, so that it is a binary search and one comparison there.
+ */
 static void mark_nested(struct symtab *t)
 {
     uint64_t reach = 0;
@@ -147,6 +161,7 @@ int symtab_load(struct file *f, const struct symtab_where *where, uint64_t max, 
         symtab_free(t);
         return rc;
     }
+    /* Give back what doubling took too much; smaller is never a reason to fail. */
     exact = realloc(t->symbols, t->count * sizeof *exact);
     if (exact)
         t->symbols = exact;

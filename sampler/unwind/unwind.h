@@ -24,11 +24,15 @@ enum {
 
 struct unwind_stack {
     uint32_t depth;
-    uint64_t address[UNWIND_DEPTH_MAX]; /* [0] the leaf's own; callers' moved back by 1 (in the call) */
+    uint64_t address[UNWIND_DEPTH_MAX]; /* [0] the leaf's own; callers' moved back into the call */
 };
 
+/* Samples, except for unrepaired: every [missing] counts there. */
 struct unwind_counts {
-    uint64_t repaired, unrepaired, cut, truncated;
+    uint64_t repaired;   /* a hidden caller was found */
+    uint64_t unrepaired; /* a caller is hidden and could not be had */
+    uint64_t cut;        /* the chain left all code and was ended there */
+    uint64_t truncated;  /* [truncated] was put at the root */
 };
 
 /** unwind_sample(space, record, ret, counts): never fails; at least one address. */
