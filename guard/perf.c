@@ -10,6 +10,7 @@
 
 #include "base/bulk.h"
 #include "base/clock.h"
+#include "guard/eventset.h"
 #include "guard/threads.h"
 
 enum {
@@ -20,31 +21,18 @@ enum {
     PERF_RING_SAMPLE_BYTES = 1024,
 };
 
-struct perf_ring {
-    void *map;      /* NULL: dropped */
-    uint32_t event; /* the event that owns it */
-};
-
 /*
  * One session. Fixed tables in one anonymous mapping, whose pages come into being as they are
  * used: the target decides how much of them is touched, never how large they are.
  */
 struct guard_perf_slot {
-    struct guard_event_plan plan;
     uint32_t nominal_ns;
-    uint32_t pages; /* data pages of each ring */
     enum wire_perf_shape shape;
     int on;
-    uint32_t budget;                         /* descriptors it may hold */
-    uint32_t covered, missed;                /* threads */
-    uint64_t dropped_count_ns, dropped_lost; /* of events closed before the end */
-    uint32_t nevents, nrings;
-    uint32_t live;                             /* events that are still open */
+    uint32_t covered, missed;                  /* threads */
     uint16_t cpu_ring[GUARD_THREADS_CPUS_MAX]; /* by position in threads.cpu: ring number + 1 */
-    struct perf_ring ring[WIRE_PERF_RINGS_MAX];
-    struct wire_event event[WIRE_PERF_EVENTS_MAX];
-    int fd[WIRE_PERF_EVENTS_MAX]; /* -1: dropped */
-    struct guard_threads threads; /* `seen`: the tids that were tried already */
+    struct guard_threads threads;              /* `seen`: the tids that were tried already */
+    struct guard_eventset set;
 };
 
 static struct guard_perf_slot *slot_of(const struct guard_perf *p, uint32_t slot)
@@ -76,126 +64,55 @@ static uint32_t first_period(struct guard_perf *p, uint32_t nominal_ns)
     return low + (uint32_t)(next_random(p) % (nominal_ns - low + 1));
 }
 
-/* --- events and rings --- */
-
-static int add_ring(struct guard_perf_slot *s, uint32_t event)
-{
-    size_t bytes = (s->pages + (size_t)1) * (size_t)sysconf(_SC_PAGESIZE);
-    void *map;
-
-    if (s->nrings >= WIRE_PERF_RINGS_MAX)
-        return -EMFILE;
-    /* writable, or the kernel would overwrite what was not read yet */
-    map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd[event], 0);
-    if (map == MAP_FAILED)
-        return errno == EPERM ? -ENOBUFS : -errno; /* EPERM: perf_event_mlock_kb is used up */
-    s->ring[s->nrings++] = (struct perf_ring){map, event};
-    return 0;
-}
-
-static void drop_ring(struct guard_perf_slot *s, uint32_t ring)
-{
-    if (s->ring[ring].map)
-        (void)munmap(s->ring[ring].map, (s->pages + (size_t)1) * (size_t)sysconf(_SC_PAGESIZE));
-    s->ring[ring].map = NULL;
-}
-
-/* Close one event, keeping what it counted. */
-static void drop_event(struct guard_perf_slot *s, uint32_t event)
-{
-    uint64_t count_ns = 0, lost = 0;
-
-    if (s->fd[event] < 0)
-        return;
-    if (guard_event_read(&s->plan, s->fd[event], &count_ns, &lost) == 0) {
-        s->dropped_count_ns += count_ns;
-        s->dropped_lost += lost;
-    }
-    (void)close(s->fd[event]);
-    s->fd[event] = -1;
-    s->live--;
-}
-
-/* Undo: back to ${events} events and the rings that they own. */
-static void cut_events(struct guard_perf_slot *s, uint32_t events)
-{
-    while (s->nrings > 0 && s->ring[s->nrings - 1].event >= events)
-        drop_ring(s, --s->nrings);
-    for (uint32_t i = 0; i < s->threads.cpus; i++)
-        if (s->cpu_ring[i] > s->nrings)
-            s->cpu_ring[i] = 0;
-    while (s->nevents > events)
-        drop_event(s, --s->nevents);
-}
-
-/* Open one event and enter it into the table. */
-static int add_event(struct guard_perf *p, struct guard_perf_slot *s, uint32_t tid, int cpu)
-{
-    uint32_t period_ns = first_period(p, s->nominal_ns);
-    uint64_t id;
-    int fd;
-
-    if (s->live >= s->budget || s->nevents >= WIRE_PERF_EVENTS_MAX)
-        return -EMFILE;
-    fd = guard_event_open(&s->plan, (pid_t)tid, cpu, period_ns);
-    if (fd < 0)
-        return fd;
-    if (ioctl(fd, PERF_EVENT_IOC_ID, &id) != 0) {
-        int r = -errno;
-
-        (void)close(fd);
-        return r;
-    }
-    s->fd[s->nevents] = fd;
-    s->event[s->nevents] = (struct wire_event){
-        .id = id,
-        .tid = tid,
-        .cpu = cpu < 0 ? UINT32_MAX : (uint32_t)cpu,
-        .first_period_ns = period_ns,
-    };
-    s->nevents++;
-    s->live++;
-    return 0;
-}
+/* --- covering threads --- */
 
 /* The events of one thread on all CPUs. */
 static int cover_per_cpu(struct guard_perf *p, struct guard_perf_slot *s, uint32_t tid)
 {
     for (uint32_t i = 0; i < s->threads.cpus; i++) {
-        int r = add_event(p, s, tid, s->threads.cpu[i]);
+        int r = guard_eventset_add(&s->set, tid, s->threads.cpu[i], first_period(p, s->nominal_ns));
 
         if (r == -ENODEV)
             continue; /* the CPU went offline meanwhile */
         if (r)
             return r;
-        if (s->cpu_ring[i] == 0) {
-            r = add_ring(s, s->nevents - 1);
-            if (r)
-                return r;
-            s->cpu_ring[i] = (uint16_t)s->nrings;
-        } else if (ioctl(s->fd[s->nevents - 1], PERF_EVENT_IOC_SET_OUTPUT,
-                         s->fd[s->ring[s->cpu_ring[i] - 1].event]) != 0) {
-            return -errno;
+        if (s->cpu_ring[i] != 0) {
+            r = guard_eventset_join(&s->set, s->cpu_ring[i] - 1U);
+        } else {
+            r = guard_eventset_ring(&s->set);
+            if (r == 0)
+                s->cpu_ring[i] = (uint16_t)s->set.nrings;
         }
+        if (r)
+            return r;
     }
     return 0;
 }
 
 static int cover_per_thread(struct guard_perf *p, struct guard_perf_slot *s, uint32_t tid)
 {
-    int r = add_event(p, s, tid, -1);
+    int r = guard_eventset_add(&s->set, tid, -1, first_period(p, s->nominal_ns));
 
     if (r == 0)
-        r = add_ring(s, s->nevents - 1);
-    if (r == 0 && s->on && ioctl(s->fd[s->nevents - 1], PERF_EVENT_IOC_ENABLE, 0) != 0)
-        r = -errno;
+        r = guard_eventset_ring(&s->set);
+    if (r == 0 && s->on)
+        guard_eventset_switch(&s->set, s->set.nevents - 1, 1);
     return r;
+}
+
+/* Undo: back to ${events} events, and the rings that they own. */
+static void cut(struct guard_perf_slot *s, uint32_t events)
+{
+    guard_eventset_cut(&s->set, events);
+    for (uint32_t i = 0; i < s->threads.cpus; i++)
+        if (s->cpu_ring[i] > s->set.nrings)
+            s->cpu_ring[i] = 0;
 }
 
 /* 0 also for a thread that ended meanwhile; otherwise nothing of this thread stays. */
 static int cover(struct guard_perf *p, struct guard_perf_slot *s, uint32_t tid)
 {
-    uint32_t before = s->nevents;
+    uint32_t before = s->set.nevents;
     int r;
 
     r = s->shape == WIRE_PERF_PER_CPU ? cover_per_cpu(p, s, tid) : cover_per_thread(p, s, tid);
@@ -203,7 +120,7 @@ static int cover(struct guard_perf *p, struct guard_perf_slot *s, uint32_t tid)
         s->covered++;
         return 0;
     }
-    cut_events(s, before);
+    cut(s, before);
     return r == -ESRCH ? 0 : r;
 }
 
@@ -222,7 +139,7 @@ static int cover_listed(struct guard_perf *p, struct guard_perf_slot *s)
         if (!guard_threads_see(&s->threads, s->threads.list[i]))
             continue;
         r = full ? full : cover(p, s, s->threads.list[i]);
-        if (r == -ENOBUFS && s->pages > GUARD_PERF_THREAD_RING_MIN_PAGES && !s->on)
+        if (r == -ENOBUFS && s->set.pages > GUARD_PERF_THREAD_RING_MIN_PAGES && !s->on)
             return r;
         if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM) {
             full = r;
@@ -252,7 +169,7 @@ static int cover_all(struct guard_perf *p, struct guard_perf_slot *s)
             r = guard_threads_cpus(&s->threads);
         if (r)
             return r;
-        if ((uint64_t)s->threads.nlist * s->threads.cpus > s->budget ||
+        if ((uint64_t)s->threads.nlist * s->threads.cpus > s->set.budget ||
             s->threads.cpus > WIRE_PERF_RINGS_MAX)
             return -EMFILE;
         for (uint32_t i = 0; i < s->threads.nlist; i++) {
@@ -295,7 +212,7 @@ static uint32_t descriptor_budget(const struct guard_perf *p)
         (void)getrlimit(RLIMIT_NOFILE, &lim);
     }
     for (int i = 0; i < WIRE_PERF_SLOTS; i++)
-        used += p->slots[i] ? p->slots[i]->live : 0;
+        used += p->slots[i] ? p->slots[i]->set.live : 0;
     if (lim.rlim_cur <= used)
         return 0;
     return lim.rlim_cur - used > WIRE_PERF_EVENTS_MAX ? (uint32_t)WIRE_PERF_EVENTS_MAX
@@ -304,21 +221,21 @@ static uint32_t descriptor_budget(const struct guard_perf *p)
 
 static void start_over(struct guard_perf_slot *s)
 {
-    cut_events(s, 0);
+    cut(s, 0);
     guard_threads_forget(&s->threads);
     memset(s->cpu_ring, 0, sizeof(s->cpu_ring));
     s->covered = s->missed = 0;
-    s->dropped_count_ns = s->dropped_lost = 0;
+    s->set.count_ns = s->set.lost = 0;
 }
 
 static int attach(struct guard_perf *p, struct guard_perf_slot *s,
                   const struct wire_perf_open *want)
 {
-    uint64_t quarter = (uint64_t)s->pages * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
+    uint64_t quarter = (uint64_t)s->set.pages * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
     int r;
 
-    s->plan.watermark_bytes = want->wakeups ? 0 : (uint32_t)quarter;
-    s->plan.inherit = s->shape == WIRE_PERF_PER_CPU;
+    s->set.plan.watermark_bytes = want->wakeups ? 0 : (uint32_t)quarter;
+    s->set.plan.inherit = s->shape == WIRE_PERF_PER_CPU;
     if (s->shape == WIRE_PERF_PER_CPU)
         return cover_all(p, s);
     r = guard_threads_list(&s->threads);
@@ -336,13 +253,13 @@ static int attach_somehow(struct guard_perf *p, struct guard_perf_slot *s,
                                                        : GUARD_PERF_THREAD_RING_MIN_PAGES;
 
         r = attach(p, s, want);
-        if (r == -ENOBUFS && s->pages > least) {
+        if (r == -ENOBUFS && s->set.pages > least) {
             start_over(s); /* with the size the rings were made with */
-            s->pages /= 2;
+            s->set.pages /= 2;
         } else if ((r == -EMFILE || r == -ENFILE) && s->shape == WIRE_PERF_PER_CPU) {
             start_over(s);
             s->shape = WIRE_PERF_PER_THREAD;
-            s->pages = GUARD_PERF_THREAD_RING_PAGES;
+            s->set.pages = GUARD_PERF_THREAD_RING_PAGES;
         } else {
             break;
         }
@@ -369,7 +286,7 @@ static void slot_free(struct guard_perf_slot *s)
 {
     if (!s)
         return;
-    cut_events(s, 0);
+    cut(s, 0);
     guard_threads_close(&s->threads);
     (void)munmap(s, sizeof(*s));
 }
@@ -382,7 +299,7 @@ static int slot_new(pid_t pid, const struct wire_perf_open *want, struct guard_p
 
     if (s == MAP_FAILED)
         return -ENOMEM;
-    s->plan = (struct guard_event_plan){
+    s->set.plan = (struct guard_event_plan){
         .regs = want->regs,
         .stack_bytes = want->stack_bytes,
         .kernel = want->kernel != 0,
@@ -391,7 +308,7 @@ static int slot_new(pid_t pid, const struct wire_perf_open *want, struct guard_p
     };
     s->nominal_ns = want->period_ns;
     s->shape = WIRE_PERF_PER_CPU;
-    s->pages = start_pages(want->period_ns);
+    s->set.pages = start_pages(want->period_ns);
     r = guard_threads_open(&s->threads, pid);
     if (r) {
         (void)munmap(s, sizeof(*s));
@@ -408,8 +325,8 @@ static void text_remark(const struct guard_perf_slot *s, char text[static WIRE_T
                        "threads x CPUs exceed the %u descriptors left, so each thread has one "
                        "event and new threads are found once a second; %u threads are not "
                        "sampled; raise the limit of open files",
-                       s->budget, s->missed);
-    else if (!s->plan.has_inherit_thread)
+                       s->set.budget, s->missed);
+    else if (!s->set.plan.has_inherit_thread)
         (void)snprintf(text, WIRE_TEXT_BYTES,
                        "this kernel (before 5.13) counts forked children with the target; their "
                        "samples are dropped");
@@ -428,11 +345,11 @@ void guard_perf_open(struct guard_perf *p, pid_t pid, uint32_t hz_max,
     if (r == 0)
         r = slot_new(pid, want, &s);
     if (r == 0) {
-        s->budget = descriptor_budget(p);
+        s->set.budget = descriptor_budget(p);
         r = attach_somehow(p, s, want);
     }
     if (r == 0)
-        fd = r = bulk_make(s->event, s->nevents * sizeof(s->event[0]));
+        fd = r = bulk_make(s->set.event, s->set.nevents * sizeof(s->set.event[0]));
     if (r < 0 || !s) {
         slot_free(s);
         ret->result = r;
@@ -441,10 +358,10 @@ void guard_perf_open(struct guard_perf *p, pid_t pid, uint32_t hz_max,
     }
     p->slots[want->slot] = s;
     ret->shape = s->shape;
-    ret->kernel = (uint32_t)s->plan.kernel;
-    ret->rings = s->nrings;
-    ret->ring_pages = s->pages;
-    ret->events = s->nevents;
+    ret->kernel = (uint32_t)s->set.plan.kernel;
+    ret->rings = s->set.nrings;
+    ret->ring_pages = s->set.pages;
+    ret->events = s->set.nevents;
     ret->threads = s->covered;
     ret->threads_missed = s->missed;
     text_remark(s, ret->text);
@@ -459,11 +376,11 @@ void guard_perf_rings(const struct guard_perf *p, uint32_t slot, uint32_t from,
 
     memset(&ret->head, 0, sizeof(ret->head));
     ret->head.slot = slot;
-    for (uint32_t i = from; s && i < s->nrings && n < WIRE_FDS_MAX; i++, n++) {
-        const struct wire_event *e = &s->event[s->ring[i].event];
+    for (uint32_t i = from; s && i < s->set.nrings && n < WIRE_FDS_MAX; i++, n++) {
+        const struct wire_event *e = &s->set.event[s->set.ring[i].event];
         int alone = s->shape == WIRE_PERF_PER_THREAD;
 
-        ret->fds[n] = s->fd[s->ring[i].event];
+        ret->fds[n] = s->set.fd[s->set.ring[i].event];
         ret->head.cpu[n] = e->cpu;
         ret->head.tid[n] = alone ? e->tid : 0;
         ret->head.event_id[n] = alone ? e->id : 0;
@@ -478,9 +395,7 @@ int guard_perf_enable(struct guard_perf *p, uint32_t slot, int on)
     if (!s)
         return -EBADSLT;
     s->on = on;
-    for (uint32_t i = 0; i < s->nevents; i++)
-        if (s->fd[i] >= 0) /* an event whose thread ended answers 0 as well */
-            (void)ioctl(s->fd[i], on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
+    guard_eventset_switch(&s->set, 0, on);
     return 0;
 }
 
@@ -493,17 +408,16 @@ static int relist(struct guard_perf *p, struct guard_perf_slot *s)
     int r;
 
     guard_threads_forget(&s->threads);
-    for (uint32_t i = 0; i < s->nrings; i++) {
-        uint32_t event = s->ring[i].event;
+    for (uint32_t i = 0; i < s->set.nrings; i++) {
+        uint32_t event = s->set.ring[i].event;
 
-        if (s->fd[event] < 0)
+        if (s->set.fd[event] < 0)
             continue;
-        if (guard_threads_exists(&s->threads, s->event[event].tid)) {
-            (void)guard_threads_see(&s->threads, s->event[event].tid);
+        if (guard_threads_exists(&s->threads, s->set.event[event].tid)) {
+            (void)guard_threads_see(&s->threads, s->set.event[event].tid);
             continue;
         }
-        drop_event(s, event);
-        drop_ring(s, i);
+        guard_eventset_drop(&s->set, i);
     }
     r = guard_threads_list(&s->threads);
     return r ? r : cover_listed(p, s);
@@ -518,11 +432,11 @@ static int set_periods(struct guard_perf_slot *s, const struct wire_period *peri
     for (uint32_t i = 0; i < count; i++) {
         uint64_t ns = periods[i].period_ns;
 
-        if (periods[i].event >= s->nevents || ns < s->nominal_ns - s->nominal_ns / 4 ||
+        if (periods[i].event >= s->set.nevents || ns < s->nominal_ns - s->nominal_ns / 4 ||
             ns > (uint64_t)s->nominal_ns + s->nominal_ns / 4)
             return -EINVAL;
-        if (s->fd[periods[i].event] >= 0)
-            (void)ioctl(s->fd[periods[i].event], PERF_EVENT_IOC_PERIOD, &ns);
+        if (s->set.fd[periods[i].event] >= 0)
+            (void)ioctl(s->set.fd[periods[i].event], PERF_EVENT_IOC_PERIOD, &ns);
     }
     return 0;
 }
@@ -538,13 +452,13 @@ void guard_perf_tick(struct guard_perf *p, uint32_t slot, const struct wire_peri
         ret->result = -EBADSLT;
         return;
     }
-    *ret_from = s->nrings;
+    *ret_from = s->set.nrings;
     ret->result = set_periods(s, periods, count);
     if (ret->result == 0 && guard_threads_gone(&s->threads))
         ret->result = -ESRCH;
     if (ret->result == 0 && s->shape == WIRE_PERF_PER_THREAD)
         ret->result = relist(p, s);
-    ret->rings = s->nrings - *ret_from;
+    ret->rings = s->set.nrings - *ret_from;
     ret->threads_missed = s->missed;
 }
 
@@ -557,9 +471,9 @@ void guard_perf_close(struct guard_perf *p, uint32_t slot, struct wire_perf_clos
         ret->result = -EBADSLT;
         return;
     }
-    cut_events(s, 0);
-    ret->lost = s->dropped_lost;
-    ret->counted_ns = s->dropped_count_ns;
+    cut(s, 0);
+    ret->lost = s->set.lost;
+    ret->counted_ns = s->set.count_ns;
     slot_free(s);
     p->slots[slot] = NULL;
 }

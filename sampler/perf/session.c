@@ -49,6 +49,7 @@ struct session {
     uint64_t drain_ns; /* between two drains, once settled */
     uint64_t opened_ns, drained_ns, ticked_ns;
     struct session_counts counts;
+    uint64_t exec_ns;      /* the target executed another program then; 0: it did not */
     uint64_t lost_records; /* sum of RECORD_LOST */
 };
 
@@ -72,6 +73,8 @@ static int on_sample(struct drain *d, const struct record *rec)
         s->counts.foreign++;
         return 0;
     }
+    if (s->exec_ns != 0 && rec->time_ns >= s->exec_ns)
+        return 0;
     switch (weigh_sample(s->weigh, rec, &sample.weight_ns)) {
     case WEIGH_COUNTS:
         s->counts.samples++;
@@ -106,8 +109,10 @@ static int on_record(void *ctx, const struct record *rec)
         weigh_exit(s->weigh, rec->tid, rec->time_ns);
         return 0;
     case RECORD_COMM:
-        if (rec->exec && rec->pid == s->pid)
+        if (rec->exec && rec->pid == s->pid) {
             d->events |= SESSION_EVENT_EXEC;
+            s->exec_ns = rec->time_ns;
+        }
         return 0;
     case RECORD_MMAP:
         if (rec->pid == s->pid)

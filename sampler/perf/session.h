@@ -79,6 +79,7 @@ void session_polled(struct session *s, const struct pollfd *fds, size_t count);
 /** session_wait_ms(s): until session_run() wants to be called even if nothing polls readable. */
 int session_wait_ms(const struct session *s);
 
+/* EXEC: another program runs in the target from now on; what it does is not handed out. */
 enum session_event { SESSION_EVENT_EXEC = 1, SESSION_EVENT_MMAP = 2, SESSION_EVENT_GONE = 4 };
 
 /**
