@@ -38,7 +38,7 @@ struct server_bytes *answer_line(const char *text)
     struct buf b;
 
     buf_init(&b, ERR_TEXT_BYTES + 1);
-    for (size_t i = 0; text[i] && i < ERR_TEXT_BYTES; i++)
+    for (size_t i = 0; i < ERR_TEXT_BYTES && text[i]; i++)
         buf_putc(&b, (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i]);
     buf_putc(&b, '\n');
     return server_bytes_take(&b);

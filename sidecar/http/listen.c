@@ -171,10 +171,10 @@ int listen_open(struct listen *l, const struct config_address *address, struct e
     else if (r == -EEXIST)
         hint = "; the path is there and is not a socket";
     if (address->is_unix)
-        return err_set(e, r, "cannot listen on unix:%.200s: %s%s", address->host, strerror(-r),
+        return err_set(e, r, "cannot listen on unix:%.200s: %s%s", address->host, uv_strerror(r),
                        hint);
     return err_set(e, r, "cannot listen on %.100s port %u: %s%s", address->host, address->port,
-                   strerror(-r), hint);
+                   uv_strerror(r), hint);
 }
 
 void listen_close(struct listen *l)

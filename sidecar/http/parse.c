@@ -139,10 +139,10 @@ static int on_header_field_complete(llhttp_t *h)
     if (++p->headers > SERVER_HEADERS_MAX)
         return refuse(p, 431, "too many headers");
     p->rule = 0;
-    for (uint8_t i = 1; i < sizeof(KNOWN) / sizeof(KNOWN[0]); i++) {
+    for (size_t i = 1; i < sizeof(KNOWN) / sizeof(KNOWN[0]); i++) {
         if (strlen(KNOWN[i].name) == p->name_bytes &&
             strncasecmp(KNOWN[i].name, p->name, p->name_bytes) == 0)
-            p->rule = i;
+            p->rule = (uint8_t)i;
     }
     p->name_bytes = 0;
     p->value_at = (uint32_t)p->text.len;

@@ -6,11 +6,12 @@
 
 void request_clear(struct server_request *r)
 {
-    struct server_request old = *r;
+    char peer[sizeof(r->peer)];
 
+    memcpy(peer, r->peer, sizeof(peer));
     *r = (struct server_request){
-        .method = SERVER_OTHER, .path = "", .query = "", .listener = old.listener};
-    memcpy(r->peer, old.peer, sizeof(r->peer));
+        .method = SERVER_OTHER, .path = "", .query = "", .listener = r->listener};
+    memcpy(r->peer, peer, sizeof(peer));
 }
 
 void request_id(struct server_request *r)

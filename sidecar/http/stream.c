@@ -40,10 +40,11 @@ ssize_t stream_read_raw(struct stream *s, void *data, size_t bytes)
 
 static ssize_t send_raw(struct stream *s, const void *data, size_t bytes)
 {
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = bytes};
+    struct iovec iov = {.iov_len = bytes};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     ssize_t n;
 
+    memcpy(&iov.iov_base, &data, sizeof(data)); /* the call does not write, its type does not say */
     do
         n = sendmsg(s->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uv.h>
 
 enum {
     TLS_SERIAL_BYTES = 16,
@@ -75,6 +76,13 @@ static int failed(struct err *e, int mbed, const char *what)
     return err_set(e, -EINVAL, "%s: %s (-0x%04x)", what, text, (unsigned)-mbed);
 }
 
+static int failed_file(struct err *e, const char *path)
+{
+    int code = errno ? -errno : -EIO;
+
+    return err_set(e, code, "%s: %s", path, uv_strerror(code));
+}
+
 /* A whole small file with a NUL after it (mbedtls wants it for PEM). */
 static int read_file(const char *path, unsigned char **ret, size_t *ret_bytes, struct err *e)
 {
@@ -85,7 +93,7 @@ static int read_file(const char *path, unsigned char **ret, size_t *ret_bytes, s
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0 || fstat(fd, &st)) {
-        r = err_set(e, -errno, "%s: %s", path, strerror(errno));
+        r = failed_file(e, path);
         goto out;
     }
     if (!S_ISREG(st.st_mode) || st.st_size > TLS_FILE_MAX_BYTES) {
@@ -102,7 +110,7 @@ static int read_file(const char *path, unsigned char **ret, size_t *ret_bytes, s
         ssize_t n = read(fd, data + bytes, TLS_FILE_MAX_BYTES - bytes);
 
         if (n < 0 && errno != EINTR) {
-            r = err_set(e, -errno, "%s: %s", path, strerror(errno));
+            r = failed_file(e, path);
             goto out;
         }
         if (n == 0)
@@ -139,6 +147,7 @@ static int load(struct tls *t, const char *certificate, const char *key, struct 
     /* > 0 would mean that some certificates of the chain were not understood */
     m = mbedtls_x509_crt_parse(&t->chain, pem, bytes);
     wipe(pem, bytes);
+    pem = NULL;
     if (m > 0)
         return err_set(e, -EINVAL, "%s: %d certificates of the chain cannot be read", certificate,
                        m);
@@ -177,7 +186,7 @@ static size_t make_names(const struct host *names, size_t count, mbedtls_x509_sa
             continue;
         list[n].node.type =
             names[i].is_ip ? MBEDTLS_X509_SAN_IP_ADDRESS : MBEDTLS_X509_SAN_DNS_NAME;
-        value->p = (unsigned char *)(uintptr_t)from;
+        memcpy(&value->p, &from, sizeof(from)); /* read only, whatever the type says */
         value->len = names[i].is_ip ? (v4 ? 4 : 16) : strlen(names[i].name);
         list[n].next = NULL;
         if (n > 0)
@@ -198,6 +207,7 @@ static void stamp(char out[static TLS_STAMP_BYTES], time_t when)
 /* Fill in the fields of a leaf that signs itself. 0 or mbedTLS's error. */
 static int describe(struct tls *t, mbedtls_x509write_cert *w, const mbedtls_x509_san_list *names)
 {
+    unsigned char server_auth[] = MBEDTLS_OID_SERVER_AUTH;
     unsigned char serial[TLS_SERIAL_BYTES];
     mbedtls_asn1_sequence usage = {.next = NULL};
     char from[TLS_STAMP_BYTES], to[TLS_STAMP_BYTES];
@@ -210,8 +220,8 @@ static int describe(struct tls *t, mbedtls_x509write_cert *w, const mbedtls_x509
     stamp(from, now - TLS_BACKDATE_SECONDS);
     stamp(to, now + TLS_YEAR_SECONDS);
     usage.buf.tag = MBEDTLS_ASN1_OID;
-    usage.buf.p = (unsigned char *)(uintptr_t)MBEDTLS_OID_SERVER_AUTH;
-    usage.buf.len = MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH);
+    usage.buf.p = server_auth;
+    usage.buf.len = sizeof(server_auth) - 1;
     mbedtls_x509write_crt_set_version(w, MBEDTLS_X509_CRT_VERSION_3);
     mbedtls_x509write_crt_set_md_alg(w, MBEDTLS_MD_SHA256);
     mbedtls_x509write_crt_set_subject_key(w, &t->key);

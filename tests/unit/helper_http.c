@@ -122,22 +122,24 @@ static void answer_stat(struct served *s, struct server_request *r)
 {
     struct server_counts c;
     char line[128], text[1024];
-    unsigned long rss_kb = 0;
+    unsigned long rss_kb = 0, threads = 0;
     FILE *f = fopen("/proc/self/status", "r");
 
     while (f && fgets(line, sizeof(line), f)) {
         if (strncmp(line, "VmRSS:", 6) == 0)
             rss_kb = strtoul(line + 6, NULL, 10);
+        if (strncmp(line, "Threads:", 8) == 0)
+            threads = strtoul(line + 8, NULL, 10);
     }
     if (f)
         (void)fclose(f);
     server_counts(s->server, &c);
     (void)snprintf(text, sizeof(text),
-                   "rss_kb %lu\nconnections %u\npreauth %u\naccepted %" PRIu64 "\nrefused %" PRIu64
-                   "\nhandshakes %" PRIu64 "\nhandshakes_failed %" PRIu64 "\ntimeouts %" PRIu64
-                   "\nrequests %" PRIu64 "\nbad_requests %" PRIu64 "\nexpiry %" PRId64
-                   "\nsha256 %s\npeer %s\nlistener %d\n",
-                   rss_kb, c.connections, c.preauth, c.accepted, c.refused, c.handshakes,
+                   "rss_kb %lu\nthreads %lu\nconnections %u\npreauth %u\naccepted %" PRIu64
+                   "\nrefused %" PRIu64 "\nhandshakes %" PRIu64 "\nhandshakes_failed %" PRIu64
+                   "\ntimeouts %" PRIu64 "\nrequests %" PRIu64 "\nbad_requests %" PRIu64
+                   "\nexpiry %" PRId64 "\nsha256 %s\npeer %s\nlistener %d\n",
+                   rss_kb, threads, c.connections, c.preauth, c.accepted, c.refused, c.handshakes,
                    c.handshakes_failed, c.timeouts, c.requests, c.bad_requests,
                    server_cert_expiry(s->server), server_cert_sha256(s->server), r->peer,
                    r->listener);
@@ -332,7 +334,7 @@ bool helper_http_event(struct helper_http *h, const char *want, int timeout_ms)
             continue;
         }
         line[n] = '\0';
-        if (strncmp(line, want, strlen(want)) == 0)
+        if (strstr(line, want))
             return true;
         n = 0;
     }

@@ -37,7 +37,7 @@ struct helper_http_options {
 void helper_http_start(struct helper_http *h, const struct helper_http_options *options);
 /** helper_http_stop(h): the child's exit status: 0 when nothing leaked and nothing broke. */
 int helper_http_stop(struct helper_http *h);
-/** helper_http_event(h, want, timeout_ms): wait for a line that begins with ${want}. */
+/** helper_http_event(h, want, timeout_ms): wait for a line with ${want}. */
 bool helper_http_event(struct helper_http *h, const char *want, int timeout_ms);
 /** helper_http_stat(h, name): a number of /stat. */
 long helper_http_stat(const struct helper_http *h, const char *name);
