@@ -9,6 +9,10 @@
 #include "cli/verbs.h"
 #include "config/config.h"
 
+enum {
+    CHECK_OUT_MAX_BYTES = 4 * CONFIG_FILE_MAX_BYTES, /* what is printed, with every default */
+};
+
 static void warn(const char *where, const char *what)
 {
     (void)fprintf(stderr, "pillion: warning: %s: %s\n", where, what);
@@ -50,7 +54,7 @@ static int print(const struct config *c)
     struct buf out;
     int r = CLI_CANNOT;
 
-    buf_init(&out, 4 * CONFIG_FILE_MAX_BYTES);
+    buf_init(&out, CHECK_OUT_MAX_BYTES);
     config_print(c, &out);
     if (out.failed)
         (void)cli_fail(r, "no memory");

@@ -194,7 +194,7 @@ int guarded_ready(struct guarded *g, struct err *e)
     for (;;) {
         bool waits_for_target = g->heard && g->status.target.state != WIRE_TARGET_UP;
         uint64_t limit_ms = waits_for_target ? GUARDED_TARGET_WAIT_MS : GUARDED_SAMPLER_WAIT_MS;
-        bool final, answer;
+        bool final = false, answer = false;
         const char *why = not_ready(g, &final);
         int r;
 
@@ -250,7 +250,7 @@ int guarded_cpu(struct guarded *g, const struct wire_cpu *cpu, guarded_tick tick
         return err_set(e, r, "the sampler cannot be asked: %s", strerror(-r));
     for (;;) {
         uint64_t elapsed_ms = (clock_mono_ns() - start) / CLOCK_NS_PER_MS;
-        bool answer;
+        bool answer = false;
 
         if (tick)
             tick(ctx, elapsed_ms);

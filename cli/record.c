@@ -113,7 +113,7 @@ static const struct {
 static int own_option(struct record *r, int argc, char **argv, int i, struct err *e)
 {
     for (size_t k = 0; k < sizeof(options) / sizeof(options[0]); k++) {
-        const char *value;
+        const char *value = "";
         int used = option(argc, argv, i, options[k].name, &value);
         int rc;
 

@@ -34,7 +34,7 @@ int config_target_option(struct config *c, int argc, char **argv, int i, struct 
 {
     for (uint32_t select = PLAN_SELECT_AUTO + 1; select < PLAN_SELECT_END; select++) {
         const char *kind = config_target_kind(select);
-        const char *value;
+        const char *value = "";
         char name[32];
         struct err why;
         int used, r;
@@ -57,7 +57,7 @@ static int read_file(struct config *c, int argc, char **argv, struct err *e)
     const char *path = NULL;
 
     for (int i = 1; i < argc; i++) {
-        const char *value;
+        const char *value = "";
         int used = option(argc, argv, i, "--config", &value, e);
 
         if (used < 0)
@@ -112,7 +112,7 @@ static int unknown(const char *arg, struct err *e)
 static int take(struct config *c, int argc, char **argv, int i, size_t *targets, size_t *listens,
                 struct err *e)
 {
-    const char *value;
+    const char *value = "";
     int used = option(argc, argv, i, "--config", &value, e);
     int r;
 
@@ -137,7 +137,7 @@ static int take(struct config *c, int argc, char **argv, int i, size_t *targets,
 int config_from_args(struct config *c, int argc, char **argv, struct err *e)
 {
     size_t targets = 0, listens = 0;
-    const char *at;
+    const char *at = "";
     int r = read_file(c, argc, argv, e);
 
     for (int i = 1; r == 0 && i < argc;) {

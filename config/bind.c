@@ -86,7 +86,7 @@ static int set_bool(struct config_bind *b, const struct config_key *k, const str
                     void *base)
 {
     static const char *const words[] = {"false", "true", "no", "yes", "off", "on"};
-    const char *text;
+    const char *text = "";
     int r = value_of(b, k, n, &text);
 
     if (r)
@@ -103,7 +103,7 @@ static int set_bool(struct config_bind *b, const struct config_key *k, const str
 static int set_number(struct config_bind *b, const struct config_key *k,
                       const struct config_node *n, void *base)
 {
-    const char *text;
+    const char *text = "";
     uint64_t v;
     uint32_t v32;
     int r = value_of(b, k, n, &text);
@@ -120,7 +120,7 @@ static int set_number(struct config_bind *b, const struct config_key *k,
 static int set_time(struct config_bind *b, const struct config_key *k, const struct config_node *n,
                     void *base)
 {
-    const char *text;
+    const char *text = "";
     uint64_t ms;
     int r = value_of(b, k, n, &text);
 
@@ -151,7 +151,7 @@ static int put_text(struct config_bind *b, const struct config_key *k, const str
 static int set_name(struct config_bind *b, const struct config_key *k, const struct config_node *n,
                     void *base)
 {
-    const char *text;
+    const char *text = "";
     int r = value_of(b, k, n, &text);
 
     if (r)
@@ -167,7 +167,7 @@ static int set_path(struct config_bind *b, const struct config_key *k, const str
 {
     const char *slash = strrchr(b->name, '/');
     char joined[2 * CONFIG_PATH_BYTES];
-    const char *text;
+    const char *text = "";
     int r = value_of(b, k, n, &text);
 
     if (r)
@@ -184,7 +184,7 @@ static int set_hash(struct config_bind *b, const struct config_key *k, const str
                     void *base)
 {
     uint8_t hash[CONFIG_SHA256_BYTES];
-    const char *text;
+    const char *text = "";
     int r = value_of(b, k, n, &text);
 
     if (r)
@@ -205,7 +205,7 @@ static int set_hash(struct config_bind *b, const struct config_key *k, const str
 static int set_word(struct config_bind *b, const struct config_key *k, const struct config_node *n,
                     void *base)
 {
-    const char *text;
+    const char *text = "";
     int r = value_of(b, k, n, &text);
 
     if (r)
@@ -224,7 +224,7 @@ static int set_target(struct config_bind *b, const struct config_key *k,
 {
     const struct config_node *how;
     struct err why;
-    const char *text;
+    const char *text = "";
     int r;
 
     if (n->kind == CONFIG_NODE_SCALAR) {
@@ -249,7 +249,7 @@ static int set_tls(struct config_bind *b, const struct config_key *k, const stru
                    void *base)
 {
     struct config *c = base;
-    const char *text;
+    const char *text = "";
     int r;
 
     if (n->kind != CONFIG_NODE_SCALAR || config_tree_is_empty(n))
@@ -268,7 +268,7 @@ static int set_address(struct config_bind *b, const struct config_key *k,
 {
     struct config_address *list = field;
     struct err why;
-    const char *text;
+    const char *text = "";
     int r = value_of(b, k, n, &text);
 
     if (r)
@@ -287,7 +287,7 @@ static int set_host(struct config_bind *b, const struct config_key *k, const str
                     void *field, size_t i)
 {
     char(*list)[CONFIG_TEXT_BYTES] = field;
-    const char *text;
+    const char *text = "";
     int r = value_of(b, k, n, &text);
 
     if (r)
@@ -309,7 +309,7 @@ static int set_hosts(struct config_bind *b, const struct config_key *k, const st
 static int add_scope(struct config_bind *b, const struct config_key *k, const struct config_node *n,
                      uint32_t *bits)
 {
-    const char *text;
+    const char *text = "";
     char clean[40];
     uint32_t more;
     int r = value_of(b, k, n, &text);
@@ -400,7 +400,7 @@ static int set_label(struct config_bind *b, const struct config_key *k, const st
                      struct config_label *label)
 {
     const char *key = config_tree_key(b->tree, n);
-    const char *text;
+    const char *text = "";
     int r;
 
     memset(label, 0, sizeof(*label));

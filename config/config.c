@@ -57,7 +57,7 @@ static int verify(const struct config_bind *b)
 int config_parse(struct config *c, const char *name, const char *text, size_t bytes, struct err *e)
 {
     struct config_tree tree;
-    struct err own; /* err_prefix() needs one */
+    struct err own = {0}; /* err_prefix() needs one */
     struct config_bind b = {.config = c, .tree = &tree, .name = name, .e = e ? e : &own};
     int r;
 

@@ -6,6 +6,7 @@ enum {
     KEY_NEAR = 2,        /* edits that a slip of the fingers may have */
     KEY_NAME_BYTES = 64, /* longer ones are near to nothing */
     MS_PER_HOUR = 3600 * 1000,
+    MS_PER_DAY = 24 * MS_PER_HOUR,
 };
 
 /* Same order as enum log_level and enum log_format. */
@@ -74,8 +75,8 @@ static const struct config_key keys[] = {
            "longest profile"),
     NUMBER("limits.trace_seconds", limits.trace_seconds, 1, WIRE_SECONDS_MAX, "longest trace"),
     NUMBER("limits.hz", limits.hz, 1, WIRE_HZ_MAX, "most samples a second and CPU"),
-    {"limits.min_interval", CONFIG_KEY_TIME, AT(limits.min_interval_ms), 0, 0, 24 * MS_PER_HOUR,
-     NULL, "between two profiles of a kind for one identity"},
+    {"limits.min_interval", CONFIG_KEY_TIME, AT(limits.min_interval_ms), 0, 0, MS_PER_DAY, NULL,
+     "between two profiles of a kind for one identity"},
     NUMBER("limits.concurrent", limits.concurrent, 1, WIRE_PERF_SLOTS, "profiles at once"),
     {"limits.share", CONFIG_KEY_BOOL, AT(limits.share), 0, 0, 0, NULL,
      "overlapping requests share one session"},

@@ -13,7 +13,7 @@ static void quoted(const char *text, struct buf *out)
 {
     struct buf literal;
 
-    buf_init(&literal, 2 * CONFIG_PATH_BYTES);
+    buf_init(&literal, CONFIG_TEXT_PRINTED_BYTES);
     config_expand_escape(text, &literal);
     buf_putc(out, '"');
     for (const char *p = buf_text(&literal); *p; p++) {
@@ -92,7 +92,7 @@ static void print_listen(const struct config_key *k, const void *base, struct bu
     const struct config_address *list = (const void *)((const char *)base + k->offset);
     struct buf one;
 
-    buf_init(&one, 2 * CONFIG_TEXT_BYTES);
+    buf_init(&one, CONFIG_TEXT_PRINTED_BYTES);
     buf_putc(out, '[');
     for (size_t i = 0; i < entries(k, base); i++) {
         if (i)

@@ -7,6 +7,10 @@
 
 #include "config/config.h"
 
+enum {
+    CONFIG_TEXT_PRINTED_BYTES = 2 * CONFIG_PATH_BYTES, /* any one text, escaped */
+};
+
 /** config_address_print(a, out): the text that config_address_parse() takes. */
 void config_address_print(const struct config_address *a, struct buf *out);
 

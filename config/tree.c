@@ -163,7 +163,7 @@ static int read_list(struct reader *r, unsigned depth, uint32_t self)
     uint32_t last = CONFIG_NODE_NONE;
 
     for (;;) {
-        uint32_t child;
+        uint32_t child = 0;
         int rc = next_event(r);
 
         if (rc)
@@ -211,7 +211,7 @@ static int read_map(struct reader *r, unsigned depth, uint32_t self)
     uint32_t last = CONFIG_NODE_NONE;
 
     for (;;) {
-        uint32_t child, key;
+        uint32_t child = 0, key = 0;
         yaml_mark_t at;
         int rc = next_event(r);
 

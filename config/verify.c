@@ -13,7 +13,7 @@ static int plain_stays_local(const struct config *c, struct err *e)
 
         if (config_address_is_local(&c->admin.listen[i]))
             continue;
-        buf_init(&text, 2 * CONFIG_TEXT_BYTES);
+        buf_init(&text, CONFIG_TEXT_PRINTED_BYTES);
         config_address_print(&c->admin.listen[i], &text);
         r = err_set(e, -EINVAL,
                     "tls: off is only for loopback and unix addresses, and %s is neither",
