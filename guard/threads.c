@@ -19,6 +19,7 @@ int guard_threads_open(struct guard_threads *t, pid_t pid)
 {
     char path[THREADS_PATH_BYTES];
 
+    /* fails before Linux 5.3, and that is fine: pid_fd is then negative */
     t->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
     (void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
     t->proc_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -72,6 +73,7 @@ int guard_threads_gone(const struct guard_threads *t)
 {
     struct pollfd p = {.fd = t->pid_fd, .events = POLLIN};
 
+    /* a zombie keeps its /proc folder until its parent looks, but its pidfd is readable at once */
     if (t->pid_fd >= 0)
         return poll(&p, 1, 0) > 0;
     return faccessat(t->proc_fd, "task", F_OK, 0) != 0;
@@ -100,6 +102,7 @@ int guard_threads_see(struct guard_threads *t, uint32_t tid)
 {
     uint32_t i = (tid * UINT32_C(2654435761)) % GUARD_THREADS_SLOTS;
 
+    /* multiplicative hashing (Knuth 6.4): tids are given out one after the other */
     while (t->seen[i] != 0) { /* ends: at most half of the places are taken */
         if (t->seen[i] == tid)
             return 0;

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # build_c.sh DIR: compile the C targets of this folder into DIR, those that are not up to date.
 # Frame pointers are kept, so that the kernel's own stack walk works.
 set -eu
