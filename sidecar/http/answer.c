@@ -1,3 +1,8 @@
+/*
+ * Head and body are two ranges behind each other: `sent` counts through both, so that a stream that
+ * takes half a piece needs no state of its own. TLS wants a refused piece again with the same bytes
+ * (mbedtls_ssl_write): a piece depends on `sent` alone, and that has not moved then.
+ */
 #include "sidecar/http/answer.h"
 
 #include <errno.h>
@@ -38,6 +43,7 @@ struct server_bytes *answer_line(const char *text)
     struct buf b;
 
     buf_init(&b, ERR_TEXT_BYTES + 1);
+    /* one line: `go tool pprof` prints it behind the status, a log takes it as it is */
     for (size_t i = 0; i < ERR_TEXT_BYTES && text[i]; i++)
         buf_putc(&b, (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i]);
     buf_putc(&b, '\n');
@@ -60,11 +66,13 @@ int answer_write(struct answer *a, struct stream *s)
     uint64_t end = a->head.len + a->body_bytes;
     uint64_t turn = a->sent + SERVER_WINDOW_BYTES;
 
+    /* half a head would be an answer that nobody can read: rather none */
     if (a->head.failed)
         return -ENOMEM;
     while (a->sent < end && a->sent < turn) {
         ssize_t n = write_piece(a, s);
 
+        /* 0 was never asked for, so it is no progress and not the end */
         if (n <= 0)
             return n ? (int)n : -EAGAIN;
         a->sent += (uint64_t)n;

@@ -1,3 +1,12 @@
+/*
+ * How it runs: libuv says that the socket is ready, drive() lets the state's step try, and the step
+ * says what to wait for next. A step reads or writes until the kernel or its window is used up;
+ * it never waits. Events are level-triggered, so a step may leave bytes where they are. All that
+ * ends a connection goes through drop(); after STEP_DEAD the struct is not touched again.
+ *
+ * Time: one timer, set on entering a state. Only a write moves it on progress; a head or a body
+ * that trickles in does not, so that slowness cannot be stretched.
+ */
 #include "sidecar/http/conn.h"
 
 #include <assert.h>
@@ -97,6 +106,8 @@ static void set_timer(struct conn *c, uint64_t ms)
     (void)uv_timer_start(&c->timer, on_timer, ms, 0);
 }
 
+/* Credentials, once shown, hold for the connection: between two requests it may be asked to leave
+ * for somebody, within one never. */
 static enum limits_rank rank_of(const struct conn *c)
 {
     enum limits_rank rank = STATES[c->state].rank;
@@ -120,6 +131,7 @@ static void enter(struct conn *c, enum state state)
         set_timer(c, (uint64_t)ms);
 }
 
+/* The handler's request is a member of the connection. */
 static struct conn *conn_of(struct server_request *r)
 {
     struct conn *c = (struct conn *)(void *)((char *)r - offsetof(struct conn, request));
@@ -199,6 +211,7 @@ static void on_poll(uv_poll_t *p, int status, int events)
         drive(c);
 }
 
+/* EPOLLERR and EPOLLHUP come in any case: a reset is seen while writing, too. */
 static void watch(struct conn *c, int events)
 {
     if (c->watching == events)
@@ -219,7 +232,7 @@ static void drive(struct conn *c)
         s = STATES[c->state].step(c);
     c->driving = false;
     switch (s) {
-    case STEP_AGAIN:
+    case STEP_AGAIN: /* CONN_STEPS_MAX: the next event goes on */
     case STEP_READ:
         watch(c, UV_READABLE);
         break;
@@ -302,6 +315,11 @@ static enum step step_silent(struct conn *c)
     return STEP_AGAIN;
 }
 
+/*
+ * A handshake is 3 ms of our CPU for some bytes of theirs. Over budget nobody is refused: all wait,
+ * and ask again when a token is due; who comes first is chance, so one flooder cannot have them
+ * all.
+ */
 static enum step step_token(struct conn *c)
 {
     uint64_t now = clock_mono_ns();
@@ -397,6 +415,7 @@ static enum step step_read(struct conn *c)
         }
         return STEP_DEAD;
     }
+    /* TLS_RECORD_BYTES of room: mbedTLS holds nothing back that no event would tell of */
     if (c->state == STATE_IDLE) {
         begin_request(c);
         enter(c, STATE_HEAD);
@@ -426,6 +445,7 @@ static enum step step_wait(struct conn *c)
         return later(c, false);
     if (n <= 0)
         return STEP_DEAD;
+    /* pipelined: not an offence, but it is not read into memory either */
     c->close = true;
     c->extra_bytes += (uint32_t)n;
     return c->extra_bytes > CONN_EXTRA_MAX_BYTES ? STEP_DEAD : STEP_READ;
@@ -441,6 +461,7 @@ static enum step step_write(struct conn *c)
 {
     int r = answer_write(&c->answer, &c->stream);
 
+    /* by what the kernel took: a TLS record may take many turns to go */
     if (c->stream.sent != c->progress) {
         c->progress = c->stream.sent;
         set_timer(c, SERVER_NO_PROGRESS_MS);
@@ -457,7 +478,7 @@ static enum step step_write(struct conn *c)
         return STEP_AGAIN;
     }
     enter(c, STATE_IDLE);
-    return STEP_READ;
+    return STEP_READ; /* not AGAIN: after each answer the others have their turn */
 }
 
 static enum step step_finish(struct conn *c)

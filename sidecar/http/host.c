@@ -1,3 +1,8 @@
+/*
+ * Everything is compared in one form: names in lower case without the root's dot, addresses as
+ * binary IPv6 (IPv4 as ::ffff:a.b.c.d), so that [::1] and [0:0::1], 127.0.0.1 and the mapped form
+ * that a dual-stack listener reports, are each the same host.
+ */
 #include "sidecar/http/host.h"
 
 #include <arpa/inet.h>
@@ -6,6 +11,8 @@
 
 #include "base/num.h"
 
+/* RFC 3986 would let far more into a reg-name; a name that resolves has no more than these. The
+ * underscore is in no host name, but Kubernetes and Compose give such names to services. */
 static bool is_name_byte(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
@@ -33,6 +40,8 @@ static int parse_name(const char *s, size_t bytes, bool colons, struct host *h)
         h->name[0] = '\0';
         return h->is_ip ? 0 : -EINVAL;
     }
+    /* inet_pton(3) takes four decimal numbers only: "0x7f.1" and "2130706433" stay names, which
+     * are on no list, whatever a browser would make of them */
     if (inet_pton(AF_INET, h->name, &v4) == 1) {
         h->is_ip = true;
         h->name[0] = '\0';
@@ -43,11 +52,13 @@ static int parse_name(const char *s, size_t bytes, bool colons, struct host *h)
         if (!is_name_byte(h->name[i]) || (h->name[i] == '.' && (i == 0 || h->name[i - 1] == '.')))
             return -EINVAL;
     }
+    /* "localhost." is the same name, fully qualified */
     if (h->name[bytes - 1] == '.')
         h->name[bytes - 1] = '\0';
     return 0;
 }
 
+/* RFC 9110 lets the port be empty; nobody sends that, and two spellings are one too many. */
 static int parse_port(const char *s, struct host *h)
 {
     uint64_t port;
@@ -63,6 +74,8 @@ static int parse_port(const char *s, struct host *h)
 int host_parse(const char *text, struct host *ret)
 {
     struct host h = {.port = HOST_PORT_NONE};
+    /* two colons and no bracket: a bare IPv6 address, as people write it into a configuration; in a
+     * Host header it is ambiguous in theory and never sent */
     const char *first = strchr(text, ':');
     bool bare_v6 = text[0] != '[' && first && strchr(first + 1, ':');
     const char *end;
@@ -119,6 +132,7 @@ void host_print(const struct host *h, char *out, size_t bytes)
 
 bool host_is_any(const struct host *h)
 {
+    /* a dual-stack socket says ::ffff:0.0.0.0 in one place and :: in another */
     struct in6_addr v4_any;
 
     map_ipv4(&(struct in_addr){INADDR_ANY}, &v4_any);

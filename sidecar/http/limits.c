@@ -1,3 +1,8 @@
+/*
+ * One list of all connections, oldest first, walked on every accept: there are at most a few
+ * hundred (limits.connections), so a walk costs less than the accept(2) before it, and no second
+ * structure can disagree with the first.
+ */
 #include "sidecar/http/limits.h"
 
 #include <errno.h>
@@ -18,7 +23,8 @@ void limits_set(struct limits *l, uint32_t max, uint32_t max_per_address)
 {
     l->max = max ? max : 1;
     l->max_per_address = max_per_address ? max_per_address : 1;
-    /* half of all stay reserved for those with credentials */
+    /* With few connections in all, half of them stay reserved for those with credentials: else
+     * strangers alone could fill the server. */
     l->max_preauth = l->max / 2 < SERVER_PREAUTH_MAX ? l->max / 2 : SERVER_PREAUTH_MAX;
     if (l->max_preauth == 0)
         l->max_preauth = 1;
@@ -53,6 +59,7 @@ static bool same_key(const struct limits_key *a, const struct limits_key *b)
 }
 
 /* The lowest rank, then the oldest; of one address when key is not NULL. */
+/* A stranger that floods us evicts its own silent ones first: they rank below whoever gets on. */
 static struct limits_entry *least(const struct limits *l, const struct limits_key *key,
                                   bool preauth_only)
 {
@@ -88,6 +95,7 @@ int limits_admit(struct limits *l, const struct limits_key *key, struct limits_e
 
     if (key->counted && count_key(l, key) >= l->max_per_address)
         victim = least(l, key, false);
+    /* each newcomer begins without credentials, so this cap is asked before the total */
     else if (l->preauth >= l->max_preauth)
         victim = least(l, NULL, true);
     else if (l->count >= l->max)
@@ -133,6 +141,8 @@ void limits_authenticated(struct limits *l, struct limits_entry *e)
 
 uint32_t limits_handshake(struct limits *l, uint64_t now_ns)
 {
+    /* GCRA: next_ns is when the budget would be even again. It may run ahead of the clock by the
+     * burst; one number does what a bucket with a refill timer would. */
     uint64_t begin = l->next_ns > now_ns ? l->next_ns : now_ns;
     uint64_t slack = (SERVER_HANDSHAKES_BURST - 1) * HANDSHAKE_NS;
 

@@ -1,3 +1,7 @@
+/*
+ * Sockets are made by hand and not by libuv: the mode of a unix socket and the inherited options
+ * have to be right from the first moment on, and nothing here may ever resolve a name.
+ */
 #include "sidecar/http/listen.h"
 
 #include <arpa/inet.h>
@@ -112,6 +116,7 @@ static int unix_clear(const struct sockaddr_un *addr)
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
+    /* unix(7): a full queue is EAGAIN for a non-blocking socket, so this never waits */
     r = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) ? -errno : 0;
     (void)close(fd);
     if (r != -ECONNREFUSED)
@@ -126,6 +131,7 @@ static int unix_bind(struct listen *l, const char *path)
     struct stat st;
     int r;
 
+    /* relative: to a working directory that the user does not see */
     if (path[0] != '/')
         return -EINVAL;
     if (strlen(path) >= sizeof(addr.sun_path) || strlen(path) + 6 > LISTEN_TEXT_BYTES)
@@ -181,6 +187,7 @@ void listen_close(struct listen *l)
 {
     struct stat st;
 
+    /* somebody may have replaced the file since: that one is theirs */
     if (l->fd >= 0)
         (void)close(l->fd);
     l->fd = -1;

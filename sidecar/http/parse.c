@@ -1,3 +1,8 @@
+/*
+ * llhttp calls back with fragments: a name, a value or the target may come in any number of pieces,
+ * so each callback appends and only its _complete callback judges. A callback that returns non-zero
+ * stops llhttp for good; the reason is in the struct by then, and the first one stays.
+ */
 #include "sidecar/http/parse.h"
 
 #include <strings.h>
@@ -66,6 +71,7 @@ static int on_url(llhttp_t *h, const char *at, size_t bytes)
         if (at[i] <= 0x20 || at[i] >= 0x7f || at[i] == '#')
             return refuse(p, 400, "bad byte in the request target");
     }
+    /* nothing else is in text yet, so its length is the target's */
     buf_put(&p->text, at, bytes);
     return stored(p, &p->text);
 }
@@ -126,6 +132,7 @@ static int on_header_field(llhttp_t *h, const char *at, size_t bytes)
     /* HTTP/0.9 comes without a version, so on_version_complete() has not seen it. */
     if (h->http_major != 1)
         return refuse(p, 400, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+    /* a longer name is none of ours: its first bytes fill the array and match nothing */
     for (size_t i = 0; i < bytes && p->name_bytes < PARSE_NAME_BYTES; i++)
         p->name[p->name_bytes++] = at[i];
     return 0;
@@ -163,6 +170,8 @@ static int on_header_value(llhttp_t *h, const char *at, size_t bytes)
     for (size_t i = 0; i < bytes; i++) {
         unsigned char c = (unsigned char)at[i];
 
+        /* obs-text (0x80 and above) has no meaning any more (RFC 9110 5.5) and would have to be
+         * escaped wherever it is shown; control bytes have never had a good one */
         if ((c < 0x20 && c != '\t') || c >= 0x7f)
             return refuse(p, 400, "bad byte in a header value");
     }
@@ -221,6 +230,7 @@ static int on_header_value_complete(llhttp_t *h)
 
     if (k->rule == RULE_FORGET)
         return 0;
+    /* llhttp strips what stands before a value, not what stands after it */
     while (p->text.len > p->value_at && is_space((char)p->text.data[p->text.len - 1]))
         p->text.len--;
     buf_putc(&p->text, '\0');
@@ -250,6 +260,7 @@ static int on_headers_complete(llhttp_t *h)
         return refuse(p, 400, "the Host header is missing");
     if (p->at[PARSE_AUTHORIZATION] && p->at[PARSE_TOKEN])
         return refuse(p, 400, "two credentials: send Authorization or X-Pprof-Token, not both");
+    /* before the first byte of it is read */
     if (h->content_length > SERVER_BODY_MAX_BYTES)
         return refuse(p, 413, "the body is too large");
     return 0;
@@ -281,6 +292,8 @@ static int on_message_complete(llhttp_t *h)
     return HPE_PAUSED; /* the next request's bytes stay where they are */
 }
 
+/* No lenient flag is ever set: what llhttp refuses by itself (Content-Length twice or signed, LF
+ * without CR, white space around names, folded lines) is tested in http_parse_test.c. */
 static const llhttp_settings_t SETTINGS = {
     .on_url = on_url,
     .on_url_complete = on_url_complete,

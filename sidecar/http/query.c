@@ -1,3 +1,8 @@
+/*
+ * Our users' scripts were written against net/http/pprof, so a query means here what it means
+ * there: FormValue takes the first value of a key, an empty one too, and drops pairs it cannot
+ * decode.
+ */
 #include "sidecar/http/query.h"
 
 #include <errno.h>
@@ -96,6 +101,8 @@ int query_get(const char *query, const char *key, char *out, size_t out_bytes)
 
 bool query_has_token(const char *query)
 {
+    /* A URL ends in histories, logs of proxies and process lists. These are refused so that nobody
+     * gets used to putting a secret there; a stricter guess (";" too) costs nothing. */
     static const char *const NAMES[] = {
         "token",  "access_token", "auth_token",    "id_token",      "x-pprof-token", "api_key",
         "apikey", "bearer",       "authorization", "x_pprof_token", "password",      "secret",

@@ -1,3 +1,7 @@
+/*
+ * The head is text from trusted parts only: constants, numbers, an id of [A-Za-z0-9-], and headers
+ * that were checked byte by byte. No answer can be split by what a client or a target has sent.
+ */
 #include "sidecar/http/reply.h"
 
 #include <inttypes.h>
@@ -8,6 +12,8 @@ static const struct {
     const char *name;
     const char *value;
 } FIXED[] = {
+    /* a profile is not a script, whatever its bytes look like; it belongs into no cache; the
+     * address of this server is nobody's business; and nothing here may be framed or run */
     {"X-Content-Type-Options", "nosniff"},
     {"Cache-Control", "no-store"},
     {"Referrer-Policy", "no-referrer"},
@@ -116,6 +122,7 @@ bool reply_header(struct reply *r, const char *name, const char *value)
         if (strcasecmp(name, FIXED[i].name) == 0)
             r->own |= 1U << i;
     }
+    /* the room was tested above, so one header is in as a whole or not at all */
     buf_printf(&r->headers, "%s: ", name);
     buf_puts(&r->headers, value);
     buf_puts(&r->headers, "\r\n");
@@ -144,6 +151,7 @@ void reply_head(const struct reply *r, const struct reply_frame *frame, struct b
             buf_printf(out, "%s: %s\r\n", FIXED[i].name, FIXED[i].value);
     }
     buf_printf(out, "X-Request-Id: %s\r\n", frame->id);
+    /* RFC 9112 9.3: staying is HTTP/1.1's default and has to be said to HTTP/1.0 */
     if (frame->close)
         buf_puts(out, "Connection: close\r\n");
     else if (frame->http10)

@@ -1,3 +1,8 @@
+/*
+ * The order of the refusals: first whether the request was meant for us at all (Host), then whether
+ * the browser that sent it did so for our own page. Credentials come later and are the handler's,
+ * so none of these texts tells anything that a stranger may not know.
+ */
 #include "sidecar/http/request.h"
 
 #include <string.h>
@@ -8,6 +13,7 @@ void request_clear(struct server_request *r)
 {
     char peer[sizeof(r->peer)];
 
+    /* who is on the other side is known since accept(2) and outlives the request */
     memcpy(peer, r->peer, sizeof(peer));
     *r = (struct server_request){
         .method = SERVER_OTHER, .path = "", .query = "", .listener = r->listener};

@@ -1,3 +1,8 @@
+/*
+ * The server as a whole: listeners, what is configured, and the public face of conn.c. Memory: the
+ * struct lives until its last handle and its last connection are closed, whatever comes last; until
+ * then callbacks of libuv find it whole.
+ */
 #include "sidecar/http/server.h"
 
 #include <errno.h>
@@ -35,6 +40,7 @@ struct server {
     bool freed;
 };
 
+/* conn.c knows the environment only, which is embedded in us. */
 static struct server *server_of(struct conn_env *env)
 {
     struct server *s = (struct server *)(void *)((char *)env - offsetof(struct server, env));
@@ -83,6 +89,7 @@ static void add_host(struct host *hosts, size_t *n, const char *text)
 {
     struct host h;
 
+    /* a wildcard is no name for anybody; a connection knows the address that was dialled */
     if (host_parse(text, &h) || host_is_any(&h))
         return;
     for (size_t i = 0; i < *n; i++) {
@@ -139,6 +146,7 @@ static int make_tls(const struct config *config, const struct host *hosts, size_
     return tls_new(config->admin.certificate, config->admin.key, hosts, count, ret, e);
 }
 
+/* Lower caps drop nobody; they hold for those that come. */
 static void set_limits(struct server *s, const struct config *config)
 {
     limits_set(&s->env.limits, config->limits.connections, config->limits.per_address);
@@ -248,6 +256,7 @@ int server_listen(struct server *s, const struct config_address *address, bool t
         free(l);
         return err_set(e, r, "cannot watch %s: %s", address->host, uv_strerror(r));
     }
+    /* conn.c copies the door, so a connection may outlive the listener it came through */
     l->server = s;
     l->poll.data = l;
     l->door = (struct conn_door){.id = listener, .tls = tls, .port = l->listen.port};
@@ -287,6 +296,7 @@ int server_reload(struct server *s, const struct config *config, struct err *e)
     int r;
 
     MAGIC_CHECK(s, SERVER_MAGIC);
+    /* everything is made before anything is changed: a bad file changes nothing */
     r = make_hosts(config, &hosts, &count, e);
     if (r)
         return r;

@@ -1,3 +1,8 @@
+/*
+ * The socket is used directly, below libuv's streams: those would copy what is to be written into
+ * their queue or hold it there, and read into a buffer before anybody knows what for. Here the
+ * kernel's buffer is the only one, and its size is the write window (listen.c).
+ */
 #include "sidecar/http/stream.h"
 
 #include <errno.h>
@@ -12,6 +17,7 @@ void stream_init(struct stream *s, int fd)
 
 void stream_close(struct stream *s)
 {
+    /* sends nothing: who wants to say good-bye calls stream_finish() before */
     tls_conn_free(s->tls);
     s->tls = NULL;
     if (s->fd >= 0)
@@ -66,6 +72,7 @@ static ssize_t tls_in(void *ctx, void *data, size_t bytes)
 
 int stream_peek(struct stream *s)
 {
+    /* so that TLS's 35 KB are spent on those only that have said something */
     unsigned char c;
     ssize_t n = receive(s->fd, &c, 1, MSG_PEEK);
 

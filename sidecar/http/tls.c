@@ -1,3 +1,9 @@
+/*
+ * mbedTLS 3.6 reads and writes through our callbacks, so it never sees a socket, and it never
+ * blocks: "later" goes up as -EAGAIN. Its own buffers (16 KB in, 16 KB out, and their heads) are
+ * the whole memory of a connection. Random numbers: one CTR_DRBG a struct tls, seeded from
+ * getrandom(2) by the library's entropy module; a single-threaded program needs no lock around it.
+ */
 #include "sidecar/http/tls.h"
 
 #include <mbedtls/ctr_drbg.h>
@@ -60,12 +66,14 @@ static const int SUITES[] = {
     MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
     0,
 };
+/* What every client of the last ten years has one of; no finite-field groups. */
 static const uint16_t GROUPS[] = {
     MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
     MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
     MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1,
     MBEDTLS_SSL_IANA_TLS_GROUP_NONE,
 };
+/* h2 must not stand here: `go tool pprof https://` would take it, and this server would not. */
 static const char *ALPN[] = {"http/1.1", NULL};
 
 static int failed(struct err *e, int mbed, const char *what)
@@ -96,6 +104,7 @@ static int read_file(const char *path, unsigned char **ret, size_t *ret_bytes, s
         r = failed_file(e, path);
         goto out;
     }
+    /* a FIFO or a device would hang us, an endless file fill the memory */
     if (!S_ISREG(st.st_mode) || st.st_size > TLS_FILE_MAX_BYTES) {
         r = err_set(e, -EINVAL, "%s: not a regular file of at most %d bytes", path,
                     TLS_FILE_MAX_BYTES);
@@ -128,6 +137,7 @@ out:
     return r;
 }
 
+/* Also for certificates: it is simpler to wipe both than to know which it is. */
 static void wipe(unsigned char *data, size_t bytes)
 {
     if (data)
@@ -166,6 +176,7 @@ static int load(struct tls *t, const char *certificate, const char *key, struct 
         err_prefix(e, "%s", key);
         return r;
     }
+    /* a pair that does not fit would fail each handshake, and only there */
     if (mbedtls_pk_check_pair(&t->chain.pk, &t->key, mbedtls_ctr_drbg_random, &t->random))
         return err_set(e, -EINVAL, "%s is not the key of the certificate in %s", key, certificate);
     return 0;
@@ -238,6 +249,11 @@ static int describe(struct tls *t, mbedtls_x509write_cert *w, const mbedtls_x509
     return 0;
 }
 
+/*
+ * The certificate of a first start: good for `https+insecure://` and for pinning its fingerprint.
+ * P-256, because each client knows it and a signature costs the least; not a CA, so that importing
+ * it as trusted lets it vouch for nobody else.
+ */
 static int make(struct tls *t, const struct host *names, size_t count, struct err *e)
 {
     mbedtls_x509_san_list *list = calloc(TLS_NAMES_MAX, sizeof(*list));
@@ -261,7 +277,8 @@ static int make(struct tls *t, const struct host *names, size_t count, struct er
     if (m == 0)
         m = mbedtls_x509write_crt_der(&w, der, TLS_CERT_DER_BYTES, mbedtls_ctr_drbg_random,
                                       &t->random);
-    /* the writer fills the buffer from its end and returns the length */
+    /* parsing it back shows that a client can, too; the writer fills the buffer from its end and
+     * returns the length */
     if (m > 0)
         m = mbedtls_x509_crt_parse_der(&t->chain, der + TLS_CERT_DER_BYTES - m, (size_t)m);
 out:
@@ -288,6 +305,7 @@ static int configure(struct tls *t, struct err *e)
      * (with REQUIRED the client cannot read the alert, Mbed-TLS/mbedtls #10877). */
     mbedtls_ssl_conf_authmode(c, MBEDTLS_SSL_VERIFY_NONE);
     mbedtls_ssl_conf_cert_req_ca_list(c, MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);
+    /* A ticket would let a client back in without a look at what has changed since. */
     mbedtls_ssl_conf_session_tickets(c, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
     mbedtls_ssl_conf_new_session_tickets(c, 0);
     mbedtls_ssl_conf_renegotiation(c, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
@@ -395,6 +413,7 @@ static int bio_send(void *ctx, const unsigned char *data, size_t bytes)
     struct tls_conn *c = ctx;
     ssize_t n = c->send(c->ctx, data, bytes);
 
+    /* at most one record and its head, so it fits an int */
     if (n == -EAGAIN)
         return MBEDTLS_ERR_SSL_WANT_WRITE;
     return n < 0 ? MBEDTLS_ERR_NET_SEND_FAILED : (int)n;
