@@ -26,10 +26,10 @@ static int open_file(struct image *i, const struct target *target, const struct 
     int rc;
 
     if (fd < 0)
-        return err_set(e, fd, "cannot be opened: %s", strerror(-fd));
+        return err_set(e, fd, "cannot be opened: %s", strerrordesc_np(-fd));
     rc = file_open(fd, &i->file);
     if (rc < 0)
-        return err_set(e, rc, "cannot be read: %s", strerror(-rc));
+        return err_set(e, rc, "cannot be read: %s", strerrordesc_np(-rc));
     return 0;
 }
 
@@ -49,7 +49,7 @@ static int read_vdso(struct image *i, const struct target *target, const struct 
     if (rc == 0)
         rc = file_from_bytes(i->own, bytes, &i->file);
     if (rc < 0)
-        return err_set(e, rc, "cannot be read from memory: %s", strerror(-rc));
+        return err_set(e, rc, "cannot be read from memory: %s", strerrordesc_np(-rc));
     return 0;
 }
 

@@ -142,6 +142,9 @@ static void test_overlaps(void **state)
         {"old@@GLIBC_2.2", 0x1600, 4, 0},
         {"_start", 0x1700, 4, 0},
         {"endless", 0x1800, UINT64_MAX, 0},
+        {"a_weak_one", 0x1780, 8, WEAK_FUNC},
+        {"global", 0x1780, 8, 0},
+        {"z_weak_one", 0x1780, 8, WEAK_FUNC},
     };
     struct helper_elf_spec spec = {.symbols = symbols,
                                    .symbol_count = sizeof symbols / sizeof symbols[0]};
@@ -164,6 +167,7 @@ static void test_overlaps(void **state)
     assert_string_equal(name_at(o.elf, 0x1602), "old");
     assert_string_equal(name_at(o.elf, 0x1702), "_start");
     assert_string_equal(name_at(o.elf, 0x1801), "endless");
+    assert_string_equal(name_at(o.elf, 0x1784), "global");
     release(&o);
     helper_elf_release(&h);
 }

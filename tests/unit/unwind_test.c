@@ -537,6 +537,7 @@ static void test_scratch_bp(void **state)
         run_to_leaf(&m, MID);
         leaf_to(&m, BODY);
         m.bp = scratch[i];
+        *word(&m, STACK_LOW + 16) = MID + 0x2c; /* below SP, but code all the same */
         take(&m, &s);
         /* all frames are in the copy */
         counts = unwind(&s, &out);
