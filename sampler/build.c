@@ -8,8 +8,12 @@
 #include "base/clock.h"
 #include "profile/profile.h"
 
+/* No location: a wrapper that the compiler made, which Go's own profiles leave out too. */
+#define BUILD_HIDDEN UINT64_MAX
+
 struct builder {
     struct space *space;
+    struct go_image *go; /* NULL: no Go program */
     struct profile *profile;
     struct intern addresses; /* u64 */
     uint64_t *locations;     /* by address number: location id */
@@ -59,6 +63,8 @@ static uint64_t look_up(struct builder *b, uint64_t address)
     default:
         break;
     }
+    if (b->go && go_image_hidden(b->go, address))
+        return BUILD_HIDDEN;
     mapping = mapping_of(b, address);
     b->frames.count = 0;
     if (clock_mono_ns() > b->deadline_ns)
@@ -125,16 +131,21 @@ static int add_row(struct builder *b, const struct recording *r, uint32_t i)
     struct profile_label labels[LABELS_MAX];
     const struct stacks_row *row = &r->stacks.rows[i];
     int64_t values[2] = {(int64_t)row->count, (int64_t)row->weight_ns};
+    uint32_t n = 0;
     uint32_t depth;
     uint32_t set;
     const uint64_t *addresses = stacks_get(&r->stacks, i, &set, &depth);
 
     for (uint32_t k = 0; k < depth; k++) {
-        locations[k] = location_of(b, addresses[k]);
-        if (locations[k] == 0)
+        locations[n] = location_of(b, addresses[k]);
+        if (locations[n] == 0)
             return -ENOSPC;
+        if (locations[n] != BUILD_HIDDEN)
+            n++;
     }
-    return profile_sample(b->profile, locations, depth, values, labels,
+    if (n == 0) /* nothing but wrappers: the time is kept all the same */
+        locations[n++] = marker(b, "[missing]");
+    return profile_sample(b->profile, locations, n, values, labels,
                           labels_of(&r->stacks.sets, set, labels));
 }
 
@@ -179,11 +190,10 @@ static void comment_all(struct builder *b, const struct build_facts *facts)
     const struct recording *r = facts->recording;
     const struct session_counts *c = facts->counts;
     const struct wire_target *t = &r->scene->guard->target;
-    struct go_image *go = space_go(b->space);
     struct profile *p = b->profile;
 
     comment(p, "pillion %s", PILLION_VERSION);
-    comment(p, "target: %s %s", t->name, go ? go_image_version(go) : "native");
+    comment(p, "target: %s %s", t->name, b->go ? go_image_version(b->go) : "native");
     comment(p, "mode: %s%s", modes[t->mode], c->kernel ? "" : ", user space only");
     comment(p,
             "samples: %" PRIu64 ", lost: %" PRIu64 ", counted twice and dropped: %" PRIu64
@@ -215,6 +225,9 @@ static int shape(struct builder *b, const struct recording *r)
     if (rc == 0)
         rc = profile_set_period(b->profile, "cpu", "nanoseconds",
                                 (int64_t)(CLOCK_NS_PER_SEC / r->want.hz));
+    /* readers take the program's name and build id from the first mapping */
+    if (rc == 0 && space_main(b->space) != 0)
+        (void)mapping_of(b, space_main(b->space));
     profile_set_time(b->profile, (int64_t)r->began_real_ns, (int64_t)(r->ends_ns - r->began_ns));
     return rc;
 }
@@ -230,6 +243,7 @@ int build_profile(const struct build_facts *facts, int *ret_fd, struct err *e)
     if (!b)
         return err_set(e, -ENOMEM, "no memory for the profile");
     b->space = r->scene->space;
+    b->go = space_go(b->space);
     b->deadline_ns = clock_mono_ns() + BUILD_SYMBOLS_MAX_MS * CLOCK_NS_PER_MS;
     intern_init(&b->addresses, STACKS_MAX * 4, STACKS_MAX_BYTES);
     b->profile = profile_new();

@@ -358,6 +358,18 @@ const char *space_build_id(struct space *s)
     return s->exe ? s->exe->build_id : "";
 }
 
+uint64_t space_main(struct space *s)
+{
+    find_exe(s);
+    for (size_t r = 0; s->exe && r < s->maps.count; r++) {
+        const struct maps_row *row = &s->maps.rows[r];
+
+        if (row->exec && row->inode && image_at(s, row) == s->exe)
+            return row->start;
+    }
+    return 0;
+}
+
 /* ---- Addresses */
 
 bool space_is_code(const struct space *s, uint64_t address)

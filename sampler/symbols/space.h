@@ -51,6 +51,9 @@ const char *space_note(const struct space *s);
 /** space_build_id(s): of the executable, hex, "" when none. */
 const char *space_build_id(struct space *s);
 
+/** space_main(s): an address in the executable's own code, 0 when it is not known. */
+uint64_t space_main(struct space *s);
+
 /** space_is_code(s, address): is it in an executable mapping? */
 bool space_is_code(const struct space *s, uint64_t address);
 
