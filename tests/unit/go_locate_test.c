@@ -152,6 +152,104 @@ static void test_not_found(void **state)
     helper_gotarget_release(&g);
 }
 
+/*
+ * A target whose runtime has been written for the test: of the functions that mention
+ * blockprofilerate, the ones with an F say ${first}, those with an S ${second}, with a B ${first}
+ * at the recipe's byte and ${second} beside it.
+ */
+struct written {
+    struct go_image *image;
+    uint64_t first, second;
+    const char *says;
+    unsigned reads;
+};
+
+static const struct go_recipe *recipe_at(struct go_image *image, uint64_t address)
+{
+    for (size_t i = 0; i < go_recipe_count; i++) {
+        const struct go_recipe *r = &go_recipe_table[i];
+        uint64_t entry, end;
+
+        if (r->minor == 22 && strcmp(r->variable, "blockprofilerate") == 0 &&
+            go_image_function(image, r->function, &entry, &end) == 0 && entry == address)
+            return r;
+    }
+    return NULL;
+}
+
+/* mov at + disp32(%rip), %rax with its ModRM byte at ${at} */
+static void put_operand(uint8_t *code, size_t bytes, uint64_t entry, size_t at, uint64_t to)
+{
+    int32_t displacement = (int32_t)(int64_t)(to - (entry + at + 5));
+
+    assert_true(at >= 2 && at + 5 <= bytes);
+    memcpy(code + at - 2, "\x48\x8B\x05", 3);
+    memcpy(code + at + 1, &displacement, sizeof(displacement));
+}
+
+static int written_read(void *ctx, uint64_t address, void *out, size_t bytes)
+{
+    struct written *w = ctx;
+    const struct go_recipe *r = recipe_at(w->image, address);
+    const struct go_recipe_ref *ref;
+    char says = w->says[w->reads];
+
+    assert_non_null(r);
+    ref = &go_recipe_refs[r->first];
+    memset(out, 0x90, bytes);
+    if (says == 'F' || says == 'B')
+        put_operand(out, bytes, address, ref->at, w->first + ref->inside);
+    if (says == 'S')
+        put_operand(out, bytes, address, ref->at, w->second + ref->inside);
+    if (says == 'B')
+        put_operand(out, bytes, address, ref->at + 10u, w->second + ref->inside);
+    if (says != '\0')
+        w->reads++;
+    return 0;
+}
+
+static int accept(void *ctx, uint64_t address)
+{
+    const struct written *w = ctx;
+
+    return address != w->first;
+}
+
+static void test_clear_winner(void **state)
+{
+    static const struct target_ops ops = {.read = written_read};
+    struct helper_gotarget g;
+    struct written w = {0};
+    const struct target target = {.ops = &ops, .ctx = &w};
+    char path[256], park[] = "park";
+    char *argv[] = {path, park, NULL};
+    uint64_t lo, hi, found = 0;
+
+    (void)state;
+    if (helper_gotarget_build("1.22.12", "golabels", "-stripped", "'-ldflags=-s -w'", path,
+                              sizeof(path)) != 0)
+        skip();
+    assert_true(helper_gotarget_start(&g, argv, NULL, NULL) >= 0);
+    go_image_data(g.image, &lo, &hi);
+    w = (struct written){.image = g.image, .first = lo + 1024, .second = lo + 4096, .says = "FFS"};
+    assert_int_equal(go_locate(g.image, &target, "blockprofilerate", NULL, NULL, &found), 0);
+    assert_int_equal(w.reads, 3);
+    assert_true(found == w.first); /* 10 to 5 */
+    w.reads = 0;
+    w.says = "BFS"; /* 10 to 6: no longer twice as good */
+    assert_int_equal(go_locate(g.image, &target, "blockprofilerate", NULL, NULL, &found), -ENOENT);
+    w.reads = 0; /* what the caller refuses does not count */
+    assert_int_equal(go_locate(g.image, &target, "blockprofilerate", accept, &w, &found), 0);
+    assert_true(found == w.second);
+    w.reads = 0;
+    w.says = "FFSS";
+    assert_int_equal(go_locate(g.image, &target, "blockprofilerate", NULL, NULL, &found), -ENOENT);
+    w.reads = 0;
+    w.says = ""; /* nobody says anything */
+    assert_int_equal(go_locate(g.image, &target, "blockprofilerate", NULL, NULL, &found), -ENOENT);
+    helper_gotarget_release(&g);
+}
+
 static void test_layouts(void **state)
 {
     static const char *const unknown[] = {"go1.17.13",
@@ -217,9 +315,10 @@ static void test_tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layouts),    cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_stripped),   cmocka_unit_test(test_stripped_pie),
-        cmocka_unit_test(test_unstripped), cmocka_unit_test(test_not_found),
+        cmocka_unit_test(test_layouts),      cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_stripped),     cmocka_unit_test(test_stripped_pie),
+        cmocka_unit_test(test_unstripped),   cmocka_unit_test(test_not_found),
+        cmocka_unit_test(test_clear_winner),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
