@@ -128,7 +128,6 @@ static int unix_clear(const struct sockaddr_un *addr)
 static int unix_bind(struct listen *l, const char *path)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    struct stat st;
     int r;
 
     /* relative: to a working directory that the user does not see */
@@ -146,13 +145,10 @@ static int unix_bind(struct listen *l, const char *path)
      * closed to others from its first moment on */
     if (fchmod(l->fd, 0600) || bind(l->fd, (struct sockaddr *)&addr, sizeof(addr)))
         return -errno;
-    memcpy(l->path, path, strlen(path) + 1);
-    if (chmod(path, 0600) || lstat(path, &st))
+    if (chmod(path, 0600))
         return -errno;
-    l->dev = st.st_dev;
-    l->ino = st.st_ino;
     l->port = HOST_PORT_ANY;
-    (void)snprintf(l->text, sizeof(l->text), "unix:%s", l->path);
+    (void)snprintf(l->text, sizeof(l->text), "unix:%s", addr.sun_path);
     return 0;
 }
 
@@ -185,13 +181,7 @@ int listen_open(struct listen *l, const struct config_address *address, struct e
 
 void listen_close(struct listen *l)
 {
-    struct stat st;
-
-    /* somebody may have replaced the file since: that one is theirs */
     if (l->fd >= 0)
         (void)close(l->fd);
     l->fd = -1;
-    if (l->path[0] && lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
-        (void)unlink(l->path);
-    l->path[0] = '\0';
 }

@@ -8,8 +8,6 @@
 #ifndef SIDECAR_HTTP_LISTEN_H
 #define SIDECAR_HTTP_LISTEN_H
 
-#include <sys/types.h>
-
 #include "base/err.h"
 #include "config/config.h"
 
@@ -20,18 +18,18 @@ enum {
 };
 
 struct listen {
-    int fd;         /* -1: closed */
-    int port;       /* the real one; HOST_PORT_ANY for a unix socket */
-    char path[108]; /* sockaddr_un's size; "" for TCP */
-    dev_t dev;      /* of the socket file, so that only our own is removed */
-    ino_t ino;
+    int fd;                       /* -1: closed */
+    int port;                     /* the real one; HOST_PORT_ANY for a unix socket */
     char text[LISTEN_TEXT_BYTES]; /* "127.0.0.1:41237", "[::]:6060", "unix:/path" */
 };
 
 /** listen_open(l, address, e): bind and listen, non-blocking. 0 or -errno. */
 int listen_open(struct listen *l, const struct config_address *address, struct err *e);
 
-/** listen_close(l): close, and remove the socket file if it is still ours; repeatable. */
+/**
+ * listen_close(l): close; repeatable. A socket file stays: by then the process is confined and may
+ * not remove files (unlink is not on its seccomp list); the next start replaces it.
+ */
 void listen_close(struct listen *l);
 
 #endif

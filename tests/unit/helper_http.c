@@ -315,6 +315,7 @@ int helper_http_stop(struct helper_http *h)
 
     (void)close(h->control);
     pid = waitpid(h->pid, &status, 0);
+    (void)unlink(h->unix_path);
     (void)close(h->events); /* only now: its last lines must not meet a closed pipe */
     return pid == h->pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
