@@ -1,3 +1,10 @@
+/*
+ * The table of who may call. Two lists: identities (name and scopes) and entries (hash and whose it
+ * is); a token file gives one identity many entries. Nothing here keeps a token: what is stored and
+ * compared is SHA-256, so neither a core file nor a reader of our memory gets one that works.
+ * A plain hash is enough because tokens are long random texts: there is nothing to guess, and the
+ * hash costs the server 0.2 us and not the 50 ms of bcrypt, which a stranger could ask for at will.
+ */
 #include "auth/auth.h"
 
 #include <errno.h>
@@ -31,6 +38,7 @@ struct auth {
     uint32_t anonymous;
 };
 
+/* Fails only where a hardware driver does; then nobody is known. */
 static int hash(const void *data, size_t bytes, uint8_t out[static CONFIG_SHA256_BYTES])
 {
     return mbedtls_sha256(data, bytes, out, 0) == 0 ? 0 : -EIO;
@@ -40,6 +48,7 @@ static int hash(const void *data, size_t bytes, uint8_t out[static CONFIG_SHA256
 static int add_entry(struct auth *a, const uint8_t sha256[static CONFIG_SHA256_BYTES],
                      uint32_t identity, struct err *e)
 {
+    /* while loading, so the time tells nothing to a caller; and quadratic only in 4,097 */
     for (size_t i = 0; i < a->count; i++) {
         if (memcmp(a->entries[i].sha256, sha256, CONFIG_SHA256_BYTES) != 0)
             continue;
@@ -64,6 +73,7 @@ static int add_entry(struct auth *a, const uint8_t sha256[static CONFIG_SHA256_B
     return 0;
 }
 
+/* The array has room for every configured token and the one made at start. */
 static uint32_t add_identity(struct auth *a, const char *name, uint32_t scopes)
 {
     struct identity *id = &a->identities[a->identities_count];
@@ -78,6 +88,7 @@ struct filling {
     uint32_t identity;
 };
 
+/* Called by auth_file_tokens() for each line, and for the token made at start. */
 static int add_from_file(void *ctx, const char *token, size_t bytes, struct err *e)
 {
     struct filling *f = ctx;
@@ -104,6 +115,7 @@ int auth_new(const struct config *c, const char *generated, struct auth **ret, s
     if (!a)
         return err_set(e, -ENOMEM, "no memory for the tokens");
     a->anonymous = c->auth.anonymous;
+    /* all or nothing: a table that lacks an entry would lock somebody out in silence */
     for (size_t i = 0; i < c->auth.tokens_count && r == 0; i++)
         r = add_token(a, &c->auth.tokens[i], e);
     if (r == 0 && generated) {
@@ -142,8 +154,10 @@ static void look_up(const struct auth *a, const void *token, size_t bytes, struc
     for (size_t i = 0; i < a->count; i++) {
         uint32_t differs = mbedtls_ct_memcmp(a->entries[i].sha256, sha256, sizeof(sha256)) != 0;
 
+        /* differs is 1 or 0, so the mask is none or all ones: no branch */
         found |= (differs - 1) & (a->entries[i].identity + 1);
     }
+    /* the second cannot be; hashes are unique, so ORing mixes no two identities */
     if (found == 0 || found > a->identities_count)
         return;
     ret->known = true;
@@ -153,6 +167,7 @@ static void look_up(const struct auth *a, const void *token, size_t bytes, struc
 }
 
 /* What stands behind the scheme's word and its spaces; NULL when it is another scheme. */
+/* RFC 9110, 11.4: the scheme in any case, then at least one space. A tab is no separator there. */
 static const char *after_scheme(const char *value, size_t bytes, const char *scheme,
                                 size_t *ret_bytes)
 {
@@ -167,9 +182,11 @@ static const char *after_scheme(const char *value, size_t bytes, const char *sch
 }
 
 /* user:password where the user may be anything and the password is the token. */
+/* RFC 7617: the first colon divides; a user has none, a password may. go tool pprof sends this. */
 static void judge_basic(const struct auth *a, const char *text, size_t bytes,
                         struct auth_verdict *ret)
 {
+    /* room for the longest token and as long a user; more is refused by the decoder */
     unsigned char pair[2 * AUTH_TOKEN_MAX_BYTES];
     const unsigned char *colon;
     size_t used;
@@ -204,7 +221,9 @@ static void judge_authorization(const struct auth *a, const char *value, size_t 
 
 void auth_judge(const struct auth *a, const struct auth_request *request, struct auth_verdict *ret)
 {
+    /* not known, no scopes: what every way out below starts from */
     *ret = (struct auth_verdict){.method = AUTH_NONE};
+    /* two credentials could be two people: which of them would the audit line name? */
     if (request->authorization && request->token) {
         ret->why = "more than one credential; send either Authorization or X-Pprof-Token";
     } else if (request->authorization) {
@@ -212,6 +231,7 @@ void auth_judge(const struct auth *a, const struct auth_request *request, struct
     } else if (request->token) {
         ret->method = AUTH_HEADER;
         look_up(a, request->token, request->token_bytes, ret);
+        /* only without any credential: a wrong one must show, or a typing error goes unseen */
     } else if (a->anonymous) {
         ret->known = true;
         ret->scopes = a->anonymous;

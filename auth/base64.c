@@ -1,7 +1,10 @@
+/* Not constant time: what is decoded came over the wire in this request, it is no secret of ours.
+ */
 #include "auth/base64.h"
 
 #include <errno.h>
 
+/* The alphabet of RFC 4648, table 1; "-" and "_" are the URL form and not taken here. */
 static int digit(char c)
 {
     if (c >= 'A' && c <= 'Z')
@@ -23,6 +26,7 @@ int auth_base64_decode(const char *in, size_t bytes, unsigned char *out, size_t 
         return -EINVAL;
     while (padding < 2 && in[bytes - 1 - padding] == '=')
         padding++;
+    /* before the first byte is written: nothing is cut */
     if (bytes / 4 * 3 - padding > out_bytes)
         return -ENOSPC;
     for (size_t i = 0; i < bytes - padding; i++) {
@@ -30,6 +34,7 @@ int auth_base64_decode(const char *in, size_t bytes, unsigned char *out, size_t 
 
         if (d < 0)
             return -EINVAL;
+        /* at most 6 bits wait for the next digit, so 16 are plenty */
         bits = (bits << 6 | (unsigned)d) & 0xffff;
         have += 6;
         if (have >= 8) {

@@ -11,6 +11,8 @@
 static int slurp(const char *path, char *out, size_t bytes, size_t *ret_bytes, struct err *e)
 {
     /* O_NONBLOCK: a pipe put there must not hang the server; symlinks are the kubelet's way */
+    /* opened anew each time: the kubelet swaps a symlink above the file (facts: a rename of ..data)
+     */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     size_t used = 0;
     struct stat st;
@@ -42,6 +44,8 @@ out:
     return r;
 }
 
+/* The rule and never the bytes: an error goes into a log, and a bad token is often a good password.
+ */
 static const char *complaint(const char *line, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++) {
@@ -55,6 +59,10 @@ static const char *complaint(const char *line, size_t bytes)
     return NULL;
 }
 
+/*
+ * Line by line over memory, not by fgets(3): lines may hold NULs, and the last one need not have
+ * its end. Numbers count all lines, as an editor does.
+ */
 static int each_line(const char *path, const char *text, size_t bytes, auth_file_token token,
                      void *ctx, struct err *e)
 {
@@ -69,6 +77,7 @@ static int each_line(const char *path, const char *text, size_t bytes, auth_file
 
         at += length + 1;
         number++;
+        /* a file from Windows; the token itself may hold no control byte */
         if (length > 0 && line[length - 1] == '\r')
             length--;
         if (length == 0 || line[0] == '#')
@@ -98,6 +107,7 @@ int auth_file_tokens(const char *path, auth_file_token token, void *ctx, struct 
         r = err_set(e, -EINVAL, "%s: larger than %d bytes", path, AUTH_FILE_MAX_BYTES);
     if (r == 0)
         r = each_line(path, text, bytes, token, ctx, e);
+    /* freed memory is reused for answers to strangers */
     explicit_bzero(text, AUTH_FILE_MAX_BYTES + 1);
     free(text);
     return r;

@@ -36,9 +36,11 @@ int auth_token_make(char *out, size_t out_bytes)
     p += sizeof(prefix) - 1;
     for (size_t i = 0; i < sizeof(random); i++) {
         bits = bits << 8 | random[i];
+        /* six bits a digit; at most 5 are left over for the next byte */
         for (have += 8; have >= 6; have -= 6)
             *p++ = digits[bits >> (have - 6) & 63];
     }
+    /* 256 = 42 * 6 + 4: the last digit carries four bits, and two zeros */
     *p++ = digits[bits << (6 - have) & 63];
     *p = '\0';
     explicit_bzero(random, sizeof(random));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 /* Seen from the folder of the running program, in this order. */
+/* The first is the build tree and the image, the others are both directions of an installation. */
 static const char *const places[] = {"", "../libexec/pillion/", "../../bin/"};
 
 /* The folder of the running program with its slash; proc(5): exe is the path after all symlinks. */
@@ -40,6 +41,7 @@ int sibling_path(const char *name, char *out, size_t bytes)
 
         if (n < 0 || (size_t)n >= sizeof(path))
             return -ENAMETOOLONG;
+        /* a folder passes access(2) X_OK too */
         if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || access(path, X_OK) != 0)
             continue;
         if ((size_t)n >= bytes)

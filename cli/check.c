@@ -13,12 +13,17 @@ enum {
     CHECK_OUT_MAX_BYTES = 4 * CONFIG_FILE_MAX_BYTES, /* what is printed, with every default */
 };
 
+/* To standard error, so that standard output stays a configuration. */
 static void warn(const char *where, const char *what)
 {
     (void)fprintf(stderr, "pillion: warning: %s: %s\n", where, what);
 }
 
 /* A file with a secret: is it there, and who else may read it? Empty: none is named. */
+/*
+ * A missing file is only a warning: configurations are checked in CI, where the secrets are not.
+ * The sidecar refuses to start without them.
+ */
 static void warn_of_file(const char *path)
 {
     struct stat st;
@@ -49,6 +54,7 @@ static void warn_of_weak(const struct config *c)
     buf_release(&scopes);
 }
 
+/* Into memory first: half a configuration on standard output looks like a whole one. */
 static int print(const struct config *c)
 {
     struct buf out;
@@ -78,6 +84,7 @@ int cli_check(int argc, char **argv)
     if (r == 0 && c->select == PLAN_SELECT_CMDLINE)
         r = pattern_check(c->select_text, &e);
     if (r == 0) {
+        /* exit 0 with warnings: weak is allowed, and whoever set it may have a reason */
         r = print(c);
         warn_of_weak(c);
     } else {

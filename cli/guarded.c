@@ -1,3 +1,9 @@
+/*
+ * We are a front of the guard, as the sidecar is: the same link, the same rules, a packet that
+ * breaks them ends the recording. Everything is waited for in one poll(2); nothing blocks, so that
+ * Ctrl-C is always answered. The privileges stay with the guard: this program only asks for "cpu,
+ * 10 s" and gets sealed memory back.
+ */
 #include "cli/guarded.h"
 
 #include <errno.h>
@@ -17,6 +23,7 @@ enum {
     GUARDED_STOP_MS = 3000, /* then it is killed */
 };
 
+/* Read from a signalfd(2): no handler, no race between looking and waiting. */
 static void watched_signals(sigset_t *set)
 {
     (void)sigemptyset(set);
@@ -32,6 +39,7 @@ __attribute__((noreturn)) static void become_guard(const char *path, char *const
     sigset_t set;
 
     watched_signals(&set);
+    /* unblocked again: exec keeps the mask, and the guard has its own idea of signals */
     if (setpgid(0, 0) != 0 || sigprocmask(SIG_UNBLOCK, &set, NULL) != 0 ||
         fcntl(fd, F_SETFD, 0) != 0)
         _exit(127);
@@ -39,6 +47,7 @@ __attribute__((noreturn)) static void become_guard(const char *path, char *const
     _exit(127);
 }
 
+/* The arguments were checked by us, and are again by the plan that the guard asks for. */
 static int fork_guard(struct guarded *g, const char *path, char *const *args, int fd, struct err *e)
 {
     static char title[] = "pillion-guard", option[] = "--client-fd", verb[] = "record";
@@ -77,6 +86,7 @@ int guarded_start(struct guarded *g, char *const *args, struct err *e)
         return err_set(e, r,
                        "pillion-guard is neither beside this program nor in ../libexec/pillion");
     watched_signals(&set);
+    /* before the fork: a signal in between waits in the signalfd */
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return err_set(e, -errno, "cannot take signals: %m");
     (void)sigdelset(&set, SIGPIPE);
@@ -87,6 +97,7 @@ int guarded_start(struct guarded *g, char *const *args, struct err *e)
     if (r)
         return err_set(e, r, "cannot make a socket pair: %s", strerror(-r));
     r = fork_guard(g, path, args, pair[1], e);
+    /* only the guard holds its end now, so its death shows as the end of ours */
     (void)close(pair[1]);
     front_open(&g->front, pair[0]); /* guarded_stop() closes it */
     if (r == 0 && front_say_ready(&g->front) != 0)
@@ -119,6 +130,7 @@ static int guard_gone(struct guarded *g, struct err *e)
 
     link_close(&g->front);
     status = reap(g);
+    /* an exit code other than 0 comes with a line of the guard's own: no second one here */
     if (WIFSIGNALED(status))
         return err_set(e, -ECHILD, "pillion-guard was killed by signal %d", WTERMSIG(status));
     if (WEXITSTATUS(status) == 127)
@@ -141,6 +153,7 @@ static int hear(struct guarded *g, struct err *e)
                            r == -EPROTO ? g->front.why : strerror(-r));
         g->status = news.status;
         g->heard = true;
+        /* a sampler that was restarted: what was asked of the old one is lost */
         if (news.sampler_fd >= 0) {
             link_close(&g->sampler);
             ask_sampler_open(&g->sampler, news.sampler_fd);
@@ -160,6 +173,7 @@ static int step(struct guarded *g, int timeout_ms, bool *ret_answer, struct err 
 
     if (poll(p, 3, timeout_ms) < 0 && errno != EINTR)
         return err_set(e, -errno, "poll: %m");
+    /* the first asks for the end, the second means it */
     if (p[0].revents && read(g->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (g->interrupted)
             return err_set(e, -EINTR, "interrupted: nothing was recorded");
@@ -171,6 +185,7 @@ static int step(struct guarded *g, int timeout_ms, bool *ret_answer, struct err 
 }
 
 /* Why not yet? NULL when the sampler can be asked. */
+/* What is missing, in the words of the guard where it has some. */
 static const char *not_ready(const struct guarded *g, bool *ret_final)
 {
     const struct wire_target *t = &g->status.target;
@@ -193,6 +208,10 @@ int guarded_ready(struct guarded *g, struct err *e)
 
     for (;;) {
         bool waits_for_target = g->heard && g->status.target.state != WIRE_TARGET_UP;
+        /*
+         * a target that is not there is usually a mistyped name: two seconds cover one that is just
+         * starting. A sampler reads nothing before it is asked, it is there at once or not at all
+         */
         uint64_t limit_ms = waits_for_target ? GUARDED_TARGET_WAIT_MS : GUARDED_SAMPLER_WAIT_MS;
         bool final = false, answer = false;
         const char *why = not_ready(g, &final);
@@ -220,12 +239,14 @@ static int take_answer(struct guarded *g, uint32_t id, struct ask_sampler_answer
 
     if (r == -EAGAIN)
         return 1;
+    /* one question was asked on this link, so every other answer breaks the rules */
     if (r == 0 && (ret->type != WIRE_ANS_CPU || ret->id != id)) {
         if (ret->fd >= 0)
             (void)close(ret->fd);
         return err_set(e, -EPROTO, "the sampler answered what nobody asked");
     }
     if (r == -EPROTO) {
+        /* the guard ends it: a sampler that lies may have been taken over by its target */
         (void)front_say_blame(&g->front);
         return err_set(e, r, "the sampler broke the rules: %s", g->sampler.why);
     }
@@ -263,6 +284,7 @@ int guarded_cpu(struct guarded *g, const struct wire_cpu *cpu, guarded_tick tick
             r = 1;
         if (r <= 0)
             return r;
+        /* the answer still comes, with what was sampled up to now */
         if (g->interrupted && !finished) {
             finished = true;
             limit_ms = elapsed_ms + GUARDED_ANSWER_WAIT_MS;

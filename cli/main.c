@@ -8,6 +8,8 @@
 #include "cli/verbs.h"
 #include "config/keys.h"
 
+/* Verbs of interface.md that wait for their issue are in the table too: help shows what will come.
+ */
 static int cli_version(int argc, char **argv);
 static int cli_help(int argc, char **argv);
 static int cli_later(int argc, char **argv);
@@ -56,6 +58,7 @@ enum {
     VERBS = sizeof(verbs) / sizeof(verbs[0]),
 };
 
+/* One line, whatever happens: scripts read the last line, people the only one. */
 int cli_fail(int code, const char *fmt, ...)
 {
     va_list ap;
@@ -70,6 +73,7 @@ int cli_fail(int code, const char *fmt, ...)
 
 int cli_flush(void)
 {
+    /* stdio buffers: a full disk shows only here, and exit code 0 would be a lie */
     if (fflush(stdout) == 0 && !ferror(stdout))
         return CLI_DONE;
     return cli_fail(CLI_CANNOT, "standard output: %s", strerror(errno));
@@ -99,6 +103,7 @@ static int cli_later(int argc, char **argv)
     return cli_fail(CLI_CANNOT, "%s is not built yet", argv[0]);
 }
 
+/* Asked for: standard output and exit 0. After a mistake: standard error and 2. */
 static void print_usage(FILE *to)
 {
     (void)fputs("usage: pillion VERB ...\n\n", to);
@@ -146,6 +151,7 @@ static int cli_help(int argc, char **argv)
         return cli_flush();
     }
     v = find(argv[1]);
+    /* plan is between us and the guard */
     if (!v || !v->what)
         return cli_fail(CLI_CANNOT, "no verb of that name; `pillion help` lists them");
     (void)printf("usage: pillion %s %s\n%s%s\n%s", v->name, v->args, v->what,
@@ -162,6 +168,7 @@ int main(int argc, char **argv)
         print_usage(stderr);
         return CLI_CANNOT;
     }
+    /* what everybody types first; the verbs stay the only real spelling */
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         argv[1] = help;
     if (strcmp(argv[1], "--version") == 0)

@@ -13,6 +13,10 @@ int output_open(struct output *o, const char *path, struct err *e)
         o->borrowed = true;
         return 0;
     }
+    /*
+     * O_EXCL first tells whether the file is new, and with it whether it may be removed again. The
+     * mode is the user's umask's business, as for any compiler's output.
+     */
     o->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
     o->created = o->fd >= 0;
     if (o->fd < 0 && errno == EEXIST)
@@ -23,6 +27,7 @@ int output_open(struct output *o, const char *path, struct err *e)
 }
 
 /* A device or a pipe has no old content to drop. */
+/* Not by rename(2) of a new file: FILE may be a device, a pipe, or in a folder we cannot write. */
 static int empty(int fd)
 {
     struct stat st;
@@ -44,6 +49,7 @@ int output_write(struct output *o, const void *data, size_t bytes, struct err *e
 
         if (n < 0 && errno == EINTR)
             continue;
+        /* write(2) gives 0 for a regular file only when nothing more fits */
         if (n <= 0) {
             r = n < 0 ? -errno : -EIO;
             break;

@@ -24,6 +24,7 @@ static unsigned long interval(const char *p)
 {
     unsigned long low = 0, high = 0;
 
+    /* stops before it could overflow */
     for (p++; *p >= '0' && *p <= '9' && low <= PATTERN_REPEATS_MAX; p++)
         low = low * 10 + (unsigned long)(*p - '0');
     if (*p == ',') {
@@ -38,6 +39,7 @@ static bool repeats_too_much(const char *text)
 {
     unsigned long product = 1;
 
+    /* also within brackets or behind a backslash: too strict there, and never too lax */
     for (const char *p = text; *p; p++) {
         if (*p == '{')
             product *= interval(p);
@@ -61,6 +63,7 @@ int pattern_check(const char *text, struct err *e)
     if (repeats_too_much(text))
         return err_set(e, -EINVAL, "cmdline: the {n,m} of the pattern multiply to more than %d",
                        PATTERN_REPEATS_MAX);
+    /* what glibc takes here it takes in the guard: same library, same flags */
     r = regcomp(&re, text, REG_EXTENDED | REG_NOSUB);
     if (r) {
         (void)regerror(r, &re, why, sizeof(why));

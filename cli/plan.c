@@ -17,6 +17,7 @@ static int write_plan(const struct plan *plan)
     do {
         n = write(PLAN_FD, plan, sizeof(*plan));
     } while (n < 0 && errno == EINTR);
+    /* anything else: a person typed the verb, there is no pipe at that descriptor */
     if (n == (ssize_t)sizeof(*plan))
         return CLI_DONE;
     return cli_fail(CLI_CANNOT, "plan is for pillion-guard, which reads it at descriptor %d",
@@ -38,6 +39,7 @@ int cli_plan(int argc, char **argv)
         r = pattern_check(c->select_text, &e);
     if (r == 0) {
         config_plan(c, &plan);
+        /* the guard checks again; here the reason still reaches a person */
         if (plan_check(&plan, sizeof(plan), &why) != 0)
             r = err_set(&e, -EINVAL, "plan: %s", why);
     }

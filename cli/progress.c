@@ -15,6 +15,7 @@ void progress_begin(struct progress *p, const char *what, uint64_t total_ms)
 }
 
 /* A line that wraps could not be drawn over. */
+/* Asked each time: windows change their size. */
 static size_t columns(void)
 {
     struct winsize size;
@@ -32,8 +33,11 @@ void progress_tick(void *data, uint64_t elapsed_ms)
     char line[PROGRESS_LINE_BYTES];
     size_t width = columns();
 
+    /* scripts and CI logs get none of it */
     if (!p->shown)
         return;
+    /* after the window the sampler looks up names; a bar that stands still at 100 % worries people
+     */
     if (elapsed_ms < p->total_ms)
         (void)snprintf(line, sizeof(line), "[%.*s%.*s] %" PRIu64 "/%" PRIu64 " s  %s", (int)filled,
                        "########################", (int)(PROGRESS_BAR - filled),

@@ -29,6 +29,10 @@ struct record {
     char name[RECORD_NAME_BYTES];         /* of a file named by us */
 };
 
+/*
+ * Order of work: check the arguments, start the guard, wait for the target, open the file, record,
+ * write. The file is opened before the recording, so that a bad path costs no ten seconds.
+ */
 /* An option with its value: the arguments it used, 0 for another, -EINVAL with the value missing.
  */
 static int option(int argc, char **argv, int i, const char *name, const char **ret_value)
@@ -49,6 +53,7 @@ static int option(int argc, char **argv, int i, const char *name, const char **r
     return 2;
 }
 
+/* heap, goroutine and the others come with their own issues. */
 static int set_type(struct record *r, const char *value, struct err *e)
 {
     (void)r;
@@ -65,6 +70,7 @@ static int set_number(const char *value, uint64_t max, const char *what, uint64_
     return err_set(e, -EINVAL, "%s takes a number from 1 to %" PRIu64, what, max);
 }
 
+/* Whole seconds, as the endpoint takes them. */
 static int set_seconds(struct record *r, const char *value, struct err *e)
 {
     uint64_t seconds;
@@ -87,6 +93,7 @@ static int set_hz(struct record *r, const char *value, struct err *e)
 
 static int set_output(struct record *r, const char *value, struct err *e)
 {
+    /* an empty one is mostly an unset variable of a script */
     if (!value[0])
         return err_set(e, -EINVAL, "-o needs a file name, or - for standard output");
     r->output = value;
@@ -141,6 +148,7 @@ static int target_option(struct record *r, struct config *scratch, int argc, cha
                        err_clean(clean, sizeof(clean), argv[i], strlen(argv[i])));
     if (r->target[0])
         return err_set(e, -EINVAL, "more than one target is named");
+    /* as they came: the guard hands them to its plan, and both see the same text */
     for (int k = 0; k < used; k++)
         r->target[k] = argv[i + k];
     if (scratch->select == PLAN_SELECT_CMDLINE && pattern_check(scratch->select_text, e) != 0)
@@ -167,12 +175,14 @@ static int parse(struct record *r, int argc, char **argv, struct err *e)
     free(scratch);
     if (used < 0)
         return used;
+    /* gzip(1) refuses this too: a screen full of bytes helps nobody */
     if (r->output && strcmp(r->output, "-") == 0 && r->format->binary && isatty(STDOUT_FILENO))
         return err_set(e, -EINVAL, "a pprof profile is not for a terminal; name a file with -o");
     return 0;
 }
 
 /* pillion.cpu.server.pb.gz; what is no safe character of a file name becomes '_'. */
+/* The name is the target's own choice: a slash or a leading dot in it must stay harmless. */
 static const char *file_name(struct record *r, const struct wire_target *t)
 {
     char who[WIRE_NAME_BYTES];
@@ -190,6 +200,7 @@ static const char *file_name(struct record *r, const struct wire_target *t)
     return r->name;
 }
 
+/* The bulk is mapped only after its seals were checked; nobody can change it under the decoder. */
 static int write_profile(const struct record *r, struct output *o, int fd, const char *name,
                          struct err *e)
 {
@@ -239,6 +250,7 @@ static int record(struct record *r, struct guarded *g, struct output *o, struct 
 
     if (rc)
         return rc;
+    /* copied: news of the target may replace the status while we record */
     (void)snprintf(name, sizeof(name), "%s", g->status.target.name);
     (void)snprintf(what, sizeof(what), "%s (pid %" PRIu32 ")", name, g->status.target.pid);
     rc = output_open(o, r->output ? r->output : file_name(r, &g->status.target), e);
@@ -254,6 +266,7 @@ static int record(struct record *r, struct guarded *g, struct output *o, struct 
     if (rc)
         return rc;
     say_how_it_ended(&answer.body.cpu, g->interrupted);
+    /* on standard output: f=$(pillion record ...) is how scripts get at it */
     if (!r->output)
         (void)printf("%s\n", r->name);
     if (progress.shown)
@@ -264,6 +277,7 @@ static int record(struct record *r, struct guarded *g, struct output *o, struct 
 
 int cli_record(int argc, char **argv)
 {
+    /* as if closed, for output_close() when nothing was opened */
     struct output output = {.fd = -1, .borrowed = true};
     struct guarded guarded;
     struct record r;

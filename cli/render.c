@@ -17,6 +17,7 @@ static const struct render formats[] = {
     {"text", ".txt", false},
 };
 
+/* Rows of the table above, by name. */
 enum { FORMAT_PPROF, FORMAT_FOLDED, FORMAT_SPEEDSCOPE, FORMAT_TEXT, FORMATS };
 
 _Static_assert(sizeof(formats) / sizeof(formats[0]) == FORMATS, "one row a format");
@@ -32,6 +33,7 @@ const struct render *render_find(const char *name)
 
 const char *render_names(void)
 {
+    /* a constant, so that errors and help cannot differ in order */
     return "pprof, folded, speedscope, text";
 }
 
@@ -53,11 +55,13 @@ int render_profile(const struct render *format, const char *name, const void *da
     struct profile *p = NULL;
     int r = profile_decode(data, bytes, &p, e);
 
+    /* also for pprof, which is passed on as it came: what leaves here is readable */
     if (r == 0)
         r = profile_validate(p, e);
     if (r)
         goto out;
     if (format == &formats[FORMAT_PPROF])
+        /* the sampler's own bytes, not encoded anew: one encoder, one set of faults */
         r = gzip_pack(data, bytes, out);
     else if (profile_types(p) == 0)
         r = -EBADMSG;

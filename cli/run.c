@@ -15,6 +15,7 @@ int cli_run(int argc, char **argv)
     char path[PATH_MAX];
     int r = sibling_path("pillion-guard", path, sizeof(path));
 
+    /* exec and not fork: signals, exit code and pid are then the guard's own */
     if (r)
         r = cli_fail(CLI_CANNOT,
                      "pillion-guard is neither beside this program nor in ../libexec/pillion: %s",

@@ -74,6 +74,7 @@ static int read_file(struct config *c, int argc, char **argv, struct err *e)
     }
     if (!path && access(CONFIG_DEFAULT_FILE, F_OK) == 0)
         path = CONFIG_DEFAULT_FILE;
+    /* the file named by hand must be there; the default one may be missing */
     if (path)
         return config_read(c, path, e);
     config_defaults(c);
@@ -81,6 +82,7 @@ static int read_file(struct config *c, int argc, char **argv, struct err *e)
 }
 
 /* The first --listen replaces the file's addresses, further ones are added. */
+/* Errors of arguments carry no position: the shell shows them right above. */
 static int take_listen(struct config *c, const char *value, size_t taken, struct err *e)
 {
     struct config_address a;
@@ -97,6 +99,7 @@ static int take_listen(struct config *c, const char *value, size_t taken, struct
     return 0;
 }
 
+/* The whole usage in one line: the reader has a terminal and no manual at hand. */
 static int unknown(const char *arg, struct err *e)
 {
     char clean[80];
@@ -147,5 +150,6 @@ int config_from_args(struct config *c, int argc, char **argv, struct err *e)
             return -EBADRQC;
         i += used;
     }
+    /* again, because the arguments may have broken what held in the file */
     return r ? r : config_verify(c, &at, e);
 }

@@ -1,3 +1,9 @@
+/*
+ * Each type of config/keys.h has one setter here. A setter checks all it is given and writes the
+ * field last, so that no half of a value ever stands in the struct; the first error ends the whole
+ * parse, and the caller throws the struct away. Offsets count from ${base}: struct config, or
+ * struct config_token for the rows below auth.tokens.
+ */
 #include "config/bind.h"
 
 #include <errno.h>
@@ -6,6 +12,7 @@
 #include "config/expand.h"
 #include "config/text.h"
 
+/* Every error names the place of the value; those about a key name the key's own place instead. */
 #define FAIL(b, n, code, fmt, ...) \
     err_set((b)->e, (code), "%s:%u:%u: " fmt, (b)->name, (n)->line, (n)->column, ##__VA_ARGS__)
 
@@ -25,6 +32,7 @@ static int value_of(struct config_bind *b, const struct config_key *k, const str
     char why[200];
     int r;
 
+    /* "key:" with nothing behind it is a value that was forgotten, except for sections */
     if (n->kind != CONFIG_NODE_SCALAR || config_tree_is_empty(n))
         return takes(b, k, n);
     buf_clear(&b->value);
@@ -72,6 +80,7 @@ static int each(struct config_bind *b, const struct config_key *k, const struct 
 static int bind_map(struct config_bind *b, const char *section, const struct config_node *map,
                     void *base);
 
+/* "auth:" with all its lines commented out is how people leave a section for later: no error. */
 static int set_section(struct config_bind *b, const struct config_key *k,
                        const struct config_node *n, void *base)
 {
@@ -82,6 +91,10 @@ static int set_section(struct config_bind *b, const struct config_key *k,
     return bind_map(b, k->path, n, base);
 }
 
+/*
+ * YAML 1.1 and 1.2 disagree about yes and on; the spellings of both are taken, in lower case only.
+ * Quotes do not matter, so that "${SHARE:-false}" works.
+ */
 static int set_bool(struct config_bind *b, const struct config_key *k, const struct config_node *n,
                     void *base)
 {
@@ -113,10 +126,12 @@ static int set_number(struct config_bind *b, const struct config_key *k,
     if (num_u64(text, strlen(text), 10, k->max, &v) != 0 || v < k->min)
         return takes(b, k, n);
     v32 = (uint32_t)v;
+    /* memcpy: the table knows an offset and not a type, and need not promise alignment */
     memcpy((char *)base + k->offset, &v32, sizeof(v32));
     return 0;
 }
 
+/* The range is the row's too: num_duration_ms() refuses what is above, here what is below. */
 static int set_time(struct config_bind *b, const struct config_key *k, const struct config_node *n,
                     void *base)
 {
@@ -148,6 +163,7 @@ static int put_text(struct config_bind *b, const struct config_key *k, const str
     return 0;
 }
 
+/* Names go into log lines and metrics as they are, so they need no escaping anywhere. */
 static int set_name(struct config_bind *b, const struct config_key *k, const struct config_node *n,
                     void *base)
 {
@@ -172,6 +188,7 @@ static int set_path(struct config_bind *b, const struct config_key *k, const str
 
     if (r)
         return r;
+    /* empty stays empty: it means "none" where the row allows it */
     if (text[0] == '\0' || text[0] == '/' || !slash)
         return put_text(b, k, n, text, (char *)base + k->offset);
     r = snprintf(joined, sizeof(joined), "%.*s%s", (int)(slash + 1 - b->name), b->name, text);
@@ -180,6 +197,7 @@ static int set_path(struct config_bind *b, const struct config_key *k, const str
     return put_text(b, k, n, joined, (char *)base + k->offset);
 }
 
+/* Upper and lower case digits alike; the length first, so that the loop cannot read too far. */
 static int set_hash(struct config_bind *b, const struct config_key *k, const struct config_node *n,
                     void *base)
 {
@@ -202,6 +220,7 @@ static int set_hash(struct config_bind *b, const struct config_key *k, const str
     return 0;
 }
 
+/* Exact words only: "INFO" or "Json" would be one more spelling to support for ever. */
 static int set_word(struct config_bind *b, const struct config_key *k, const struct config_node *n,
                     void *base)
 {
@@ -219,6 +238,10 @@ static int set_word(struct config_bind *b, const struct config_key *k, const str
     return takes(b, k, n);
 }
 
+/*
+ * One way to choose and one only: with two, a reader could not tell whether both must hold. What
+ * the value may be is config_target_set()'s business, the same as for the command line.
+ */
 static int set_target(struct config_bind *b, const struct config_key *k,
                       const struct config_node *n, void *base)
 {
@@ -245,6 +268,7 @@ static int set_target(struct config_bind *b, const struct config_key *k,
     return r ? FAIL(b, how, r, "%s", why.text) : 0;
 }
 
+/* The one key with two shapes: the word off, or a section like any other. */
 static int set_tls(struct config_bind *b, const struct config_key *k, const struct config_node *n,
                    void *base)
 {
@@ -263,6 +287,7 @@ static int set_tls(struct config_bind *b, const struct config_key *k, const stru
     return 0;
 }
 
+/* The text of an address is checked by the same function as --listen. */
 static int set_address(struct config_bind *b, const struct config_key *k,
                        const struct config_node *n, void *field, size_t i)
 {
@@ -295,6 +320,7 @@ static int set_host(struct config_bind *b, const struct config_key *k, const str
     if (!config_text_is_host(text))
         return FAIL(b, n, -EINVAL, "a host is a name or an address, without a port");
     memset(list[i], 0, sizeof(list[i]));
+    /* RFC 4343: names are equal whatever their case; a Host header is lowered before comparing */
     for (size_t j = 0; text[j]; j++) /* names are compared in lower case */
         list[i][j] = text[j] >= 'A' && text[j] <= 'Z' ? (char)(text[j] - 'A' + 'a') : text[j];
     return 0;
@@ -306,6 +332,7 @@ static int set_hosts(struct config_bind *b, const struct config_key *k, const st
     return each(b, k, n, base, set_host);
 }
 
+/* Scopes add up; naming one twice, or a group and its part, is no error. */
 static int add_scope(struct config_bind *b, const struct config_key *k, const struct config_node *n,
                      uint32_t *bits)
 {
@@ -328,6 +355,7 @@ static int add_scope(struct config_bind *b, const struct config_key *k, const st
 static int set_scopes(struct config_bind *b, const struct config_key *k,
                       const struct config_node *n, void *base)
 {
+    /* built up aside: a list that fails half way grants nothing */
     uint32_t bits = 0;
     int r = 0;
 
@@ -347,6 +375,7 @@ static int set_scopes(struct config_bind *b, const struct config_key *k,
     return r;
 }
 
+/* Was this key named at all? Zero is a value for scopes, so the field cannot tell. */
 static const struct config_node *child(const struct config_bind *b, const struct config_node *map,
                                        const char *key)
 {
@@ -367,6 +396,7 @@ static int set_token(struct config_bind *b, const struct config_key *k, const st
 
     if (n->kind != CONFIG_NODE_MAP)
         return takes(b, k, n);
+    /* what an earlier, longer list left there must not show */
     memset(t, 0, sizeof(*t));
     r = bind_map(b, k->path, n, t);
     if (r)
@@ -376,11 +406,13 @@ static int set_token(struct config_bind *b, const struct config_key *k, const st
         return FAIL(b, n, -EINVAL, "a token needs a name");
     if (t->has_hash == (child(b, n, "file") != NULL))
         return FAIL(b, n, -EINVAL, "a token needs either sha256 or file");
+    /* default deny, but said: a token without scopes is a mistake, an empty list is a decision */
     if (!child(b, n, "scopes"))
         return FAIL(b, n, -EINVAL, "a token needs scopes, like [scrape] or [all]");
     /* these two are what the log calls callers that no entry names */
     if (strcmp(t->name, "anonymous") == 0 || strcmp(t->name, "start") == 0)
         return FAIL(b, n, -EINVAL, "the name \"%s\" is taken; choose another", t->name);
+    /* the log names callers; two with one name could not be told apart */
     for (size_t j = 0; j < i; j++) {
         if (strcmp(list[j].name, t->name) == 0)
             return FAIL(b, n, -EINVAL, "two tokens are named \"%s\"", t->name);
@@ -396,6 +428,10 @@ static int set_tokens(struct config_bind *b, const struct config_key *k,
     return each(b, k, n, base, set_token);
 }
 
+/*
+ * A label's key is checked like a name: it becomes a label of Prometheus-like systems later, which
+ * take no other bytes. Its value may be any clean text.
+ */
 static int set_label(struct config_bind *b, const struct config_key *k, const struct config_node *n,
                      struct config_label *label)
 {
@@ -439,6 +475,10 @@ static int set_labels(struct config_bind *b, const struct config_key *k,
     return 0;
 }
 
+/*
+ * Refused and not ignored: who writes client_ca or allow_from believes to be protected by it. The
+ * key's place is named, whatever shape its value has.
+ */
 static int set_later(struct config_bind *b, const struct config_key *k, const struct config_node *n,
                      void *base)
 {
@@ -447,6 +487,7 @@ static int set_later(struct config_bind *b, const struct config_key *k, const st
                    n->key_line, n->key_column, k->path);
 }
 
+/* In the order of enum config_key_type; a type without a setter would crash in the first test. */
 static int (*const setters[CONFIG_KEY_TYPES])(struct config_bind *b, const struct config_key *k,
                                               const struct config_node *n, void *base) = {
     [CONFIG_KEY_SECTION] = set_section, [CONFIG_KEY_BOOL] = set_bool,
@@ -459,6 +500,8 @@ static int (*const setters[CONFIG_KEY_TYPES])(struct config_bind *b, const struc
     [CONFIG_KEY_LABELS] = set_labels,   [CONFIG_KEY_LATER] = set_later,
 };
 
+/* The key is hostile text for a terminal: cleaned. Near ones are looked for in this section first.
+ */
 static int unknown_key(struct config_bind *b, const char *section, const struct config_node *n)
 {
     const char *key = config_tree_key(b->tree, n);
@@ -487,6 +530,7 @@ static int bind_map(struct config_bind *b, const char *section, const struct con
 
         if (!k)
             return unknown_key(b, section, n);
+        /* for errors that show only when all keys are known (config/verify.c) */
         if ((size_t)(k - table) < CONFIG_BIND_KEYS_MAX) {
             b->at[k - table].line = n->key_line;
             b->at[k - table].column = n->key_column;

@@ -1,3 +1,8 @@
+/*
+ * Defaults, the way of a file into the struct, and the part of it that the guard gets. The struct
+ * is made new for each parse and never patched: a reload parses into another one and swaps, so a
+ * bad new file leaves the old configuration as it was.
+ */
 #include "config/config.h"
 
 #include <errno.h>
@@ -19,6 +24,7 @@ void config_defaults(struct config *c)
     c->select = PLAN_SELECT_AUTO;
     (void)config_address_parse("127.0.0.1:6060", &c->admin.listen[0], NULL);
     c->admin.listens = 1;
+    /* Go's own default for /debug/pprof/profile without seconds (net/http/pprof, Profile) */
     c->limits.default_seconds = 30;
     c->limits.profile_seconds = 60;
     c->limits.trace_seconds = 10;
@@ -29,6 +35,7 @@ void config_defaults(struct config *c)
     c->limits.per_address = 8;
     c->log.level = LOG_LEVEL_INFO;
     c->log.format = LOG_FORMAT_AUTO;
+    /* best effort and cheap; sample_labels: in the file comes with its own issue */
     c->sample_labels = true;
 }
 
@@ -61,6 +68,7 @@ int config_parse(struct config *c, const char *name, const char *text, size_t by
     struct config_bind b = {.config = c, .tree = &tree, .name = name, .e = e ? e : &own};
     int r;
 
+    /* also when it fails early: nobody reads a struct that was never set */
     config_defaults(c);
     if (bytes > CONFIG_FILE_MAX_BYTES)
         return err_set(e, -EINVAL, "%s: larger than %d bytes", name, CONFIG_FILE_MAX_BYTES);
@@ -74,6 +82,7 @@ int config_parse(struct config *c, const char *name, const char *text, size_t by
 }
 
 /* The whole file; one byte more than allowed is read to see that it is too long. */
+/* Read to the end rather than fstat(2) the size: the file may grow, and pipes have none. */
 static int slurp(int fd, struct buf *out)
 {
     for (;;) {
@@ -106,6 +115,7 @@ int config_read(struct config *c, const char *path, struct err *e)
         r = err_set(e, -ENAMETOOLONG, "the path of the configuration is too long");
         goto out;
     }
+    /* O_NONBLOCK and O_NOCTTY: a path to a FIFO or a terminal must neither hang nor be adopted */
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, &st) != 0) {
         r = err_set(e, -errno, "%s: cannot be read: %m", path);
@@ -157,7 +167,9 @@ void config_plan(const struct config *c, struct plan *ret)
     ret->log_format = c->log.format;
     ret->hz_max = c->limits.hz;
     ret->drain_ms = CONFIG_DRAIN_MS;
+    /* the sidecar runs as nobody where nothing it needs again belongs to us */
     ret->front_uid_drop = front_may_drop(c) ? 1 : 0;
     ret->number = c->select_number;
+    /* the rest of the text is zero: config_target_set() cleared it, plan_check() insists */
     memcpy(ret->text, c->select_text, sizeof(ret->text));
 }

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "wire/plan.h"
 
+/* All limits of the configuration; a list that is longer is an error, never cut. */
 enum {
     CONFIG_FILE_MAX_BYTES = 1024 * 1024,
     CONFIG_TEXT_BYTES = 512,
@@ -29,6 +30,7 @@ enum {
     CONFIG_SHA256_BYTES = 32,
 };
 
+/* Read when --config names no other; it may be missing. */
 #define CONFIG_DEFAULT_FILE "/etc/pillion/pillion.yaml"
 
 /* Scopes of interface.md; bits. */
@@ -48,28 +50,36 @@ enum config_scope {
     CONFIG_SCOPE_ALL = 511,
 };
 
+/* Where to listen. Names are not resolved: what is written is what is bound. */
 struct config_address {
     bool is_unix;
     char host[CONFIG_TEXT_BYTES]; /* numeric IPv4/IPv6 without brackets, or the unix path */
     uint16_t port;                /* 0: any free one */
 };
 
+/* Who may call: one identity, known by a hash or by any of the tokens in a file. */
 struct config_token {
-    char name[CONFIG_NAME_BYTES];
+    char name[CONFIG_NAME_BYTES]; /* unique; letters, digits, . _ - */
     bool has_hash;
     uint8_t sha256[CONFIG_SHA256_BYTES];
     char file[CONFIG_PATH_BYTES]; /* or one token a line; "" when has_hash */
     uint32_t scopes;              /* enum config_scope bits */
 };
 
+/* What every profile says of where it comes from. */
 struct config_label {
     char key[CONFIG_NAME_BYTES];
     char value[CONFIG_TEXT_BYTES];
 };
 
+/*
+ * All of it. Plain memory without pointers: it may be copied, and two of them compared by memcmp(3)
+ * (config_defaults() clears the padding). About 120 KiB: not for small stacks.
+ */
 struct config {
     char path[CONFIG_PATH_BYTES]; /* the file that was read, "" when none */
 
+    /* the target, as struct plan has it: a number or a text, or neither for auto */
     uint32_t select; /* enum plan_select */
     uint64_t select_number;
     char select_text[PLAN_TEXT_BYTES];

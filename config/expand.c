@@ -1,3 +1,7 @@
+/*
+ * Expansion comes after YAML, value by value: text from the environment can therefore never become
+ * a key, a list or a comment. It happens in all scalar styles, also in single quotes.
+ */
 #include "config/expand.h"
 
 #include <errno.h>
@@ -5,6 +9,7 @@
 #include "base/err.h"
 #include "config/text.h"
 
+/* POSIX, XBD 8.1, with lower case allowed. */
 static bool is_name(const char *p, size_t bytes)
 {
     if (bytes == 0 || bytes >= CONFIG_EXPAND_NAME_BYTES || (p[0] >= '0' && p[0] <= '9'))
@@ -19,6 +24,7 @@ static bool is_name(const char *p, size_t bytes)
     return true;
 }
 
+/* The variable's name may be shown, its value never: it may be a secret. */
 static int refuse(char *why, size_t why_bytes, const char *what, const char *reason)
 {
     (void)snprintf(why, why_bytes, "%s %s", what, reason);
@@ -38,6 +44,7 @@ static int variable(const char *p, size_t bytes, struct buf *out, char *why, siz
     memcpy(name, p, name_bytes);
     name[name_bytes] = '\0';
     value = getenv(name);
+    /* ":-" and not "-": an empty variable is what an unset one looks like in a Pod spec */
     if (dash && (!value || !*value)) {
         buf_put(out, dash + 2, bytes - name_bytes - 2);
         return 0;
@@ -53,6 +60,7 @@ static int variable(const char *p, size_t bytes, struct buf *out, char *why, siz
 
 int config_expand(const char *text, struct buf *out, char *why, size_t why_bytes)
 {
+    /* one pass, and nothing that was put out is looked at again: no recursion, no growth */
     for (const char *p = text; *p;) {
         const char *end;
         int r;

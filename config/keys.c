@@ -1,3 +1,8 @@
+/*
+ * The one list of what a configuration may hold. To build a key of interface.md that stands here as
+ * LATER: give it its type, field and range; parser, printing, help and the range tests follow.
+ * Sections stand before what is in them, because the table is printed in this order.
+ */
 #include "config/keys.h"
 
 #include "wire/wire.h"
@@ -9,6 +14,7 @@ enum {
     MS_PER_DAY = 24 * MS_PER_HOUR,
 };
 
+/* Words are stored as their index, so their order is part of the contract. */
 /* Same order as enum log_level and enum log_format. */
 static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const formats[] = {"auto", "json", "text", NULL};
@@ -18,6 +24,7 @@ _Static_assert(sizeof(enum log_format) == sizeof(uint32_t), "stored as a word");
 
 #define AT(field)       offsetof(struct config, field)
 #define IN_TOKEN(field) offsetof(struct config_token, field)
+/* Short forms for the rows that need little; the others spell all fields out. */
 #define SECTION(path, help)                              \
     {                                                    \
         path, CONFIG_KEY_SECTION, 0, 0, 0, 0, NULL, help \
@@ -32,6 +39,7 @@ _Static_assert(sizeof(enum log_format) == sizeof(uint32_t), "stored as a word");
     }
 
 static const struct config_key keys[] = {
+    /* three fields at once (how, number, text), so the setter takes the struct and no offset */
     {"target", CONFIG_KEY_TARGET, 0, 0, 0, 0, NULL, "the process to look at"},
     SECTION("admin", "the endpoint with the profiles"),
     {"admin.listen", CONFIG_KEY_LISTEN, AT(admin.listen), AT(admin.listens), 1, CONFIG_LISTEN_MAX,
@@ -54,6 +62,7 @@ static const struct config_key keys[] = {
     SECTION("auth", "who may call"),
     {"auth.tokens", CONFIG_KEY_TOKENS, AT(auth.tokens), AT(auth.tokens_count), 0, CONFIG_TOKENS_MAX,
      NULL, "named tokens with their scopes"},
+    /* rows of each entry of the list: offsets are within struct config_token */
     {"auth.tokens.name", CONFIG_KEY_NAME, IN_TOKEN(name), 0, 1, CONFIG_NAME_BYTES - 1, NULL,
      "who it is, for the log"},
     {"auth.tokens.sha256", CONFIG_KEY_HASH, IN_TOKEN(sha256), 0, 0, 0, NULL,
@@ -77,6 +86,7 @@ static const struct config_key keys[] = {
     NUMBER("limits.hz", limits.hz, 1, WIRE_HZ_MAX, "most samples a second and CPU"),
     {"limits.min_interval", CONFIG_KEY_TIME, AT(limits.min_interval_ms), 0, 0, MS_PER_DAY, NULL,
      "between two profiles of a kind for one identity"},
+    /* more than the guard has slots for could never run */
     NUMBER("limits.concurrent", limits.concurrent, 1, WIRE_PERF_SLOTS, "profiles at once"),
     {"limits.share", CONFIG_KEY_BOOL, AT(limits.share), 0, 0, 0, NULL,
      "overlapping requests share one session"},
@@ -118,6 +128,10 @@ static const char *name_in(const struct config_key *k, const char *section)
     return strchr(name, '.') ? NULL : name;
 }
 
+/*
+ * Linear: the table is short, files have few keys, and the alternative would be a second list that
+ * could differ from the first.
+ */
 const struct config_key *config_key_find(const char *section, const char *name)
 {
     for (size_t i = 0; i < KEYS; i++) {
@@ -136,6 +150,7 @@ const char *config_key_name(const struct config_key *k)
     return dot ? dot + 1 : k->path;
 }
 
+/* The depth in the file is the number of dots in the path. */
 unsigned config_key_depth(const struct config_key *k)
 {
     unsigned depth = 0;
@@ -185,6 +200,7 @@ const char *config_key_nearest(const char *section, const char *name)
             found = own;
         }
     }
+    /* the right word in the wrong section: "listen" at the top is admin.listen */
     for (size_t i = 0; i < KEYS && !found; i++) {
         if (strcmp(config_key_name(&keys[i]), name) == 0)
             found = keys[i].path;
@@ -192,6 +208,7 @@ const char *config_key_nearest(const char *section, const char *name)
     return found;
 }
 
+/* Numbers, times and words tell their own ranges; see config_key_takes(). */
 static const char *const takes[CONFIG_KEY_TYPES] = {
     [CONFIG_KEY_SECTION] = "a map",
     [CONFIG_KEY_BOOL] = "true or false",
@@ -208,6 +225,7 @@ static const char *const takes[CONFIG_KEY_TYPES] = {
     [CONFIG_KEY_LATER] = "nothing, it is not built yet",
 };
 
+/* snprintf(3) tells what it would have written, so used may pass bytes: then the loop ends. */
 static void takes_words(const struct config_key *k, char *out, size_t bytes)
 {
     size_t used = 0;

@@ -13,6 +13,7 @@ static void quoted(const char *text, struct buf *out)
 {
     struct buf literal;
 
+    /* a "${" that came from the environment must not be expanded when this is read again */
     buf_init(&literal, CONFIG_TEXT_PRINTED_BYTES);
     config_expand_escape(text, &literal);
     buf_putc(out, '"');
@@ -38,6 +39,7 @@ static void print_number(const struct config_key *k, const void *base, struct bu
     buf_printf(out, "%" PRIu32, v);
 }
 
+/* Seconds where they are whole: what people write. */
 static void print_time(const struct config_key *k, const void *base, struct buf *out)
 {
     uint64_t ms;
@@ -58,10 +60,12 @@ static void print_word(const struct config_key *k, const void *base, struct buf 
 {
     uint32_t word;
 
+    /* in range: set by its index (config/bind.c) or by a default */
     memcpy(&word, (const char *)base + k->offset, sizeof(word));
     buf_puts(out, k->words[word]);
 }
 
+/* A number or a text, whichever the choice carries; "auto" has neither. */
 static void print_target(const struct config_key *k, const void *base, struct buf *out)
 {
     const struct config *c = base;
@@ -87,6 +91,7 @@ static size_t entries(const struct config_key *k, const void *base)
     return n;
 }
 
+/* The count stands in a field of its own, which the row names too. */
 static void print_listen(const struct config_key *k, const void *base, struct buf *out)
 {
     const struct config_address *list = (const void *)((const char *)base + k->offset);
@@ -118,6 +123,7 @@ static void print_hosts(const struct config_key *k, const void *base, struct buf
     buf_putc(out, ']');
 }
 
+/* Groups are written out: what is granted should be seen without knowing the groups. */
 static void print_scopes(const struct config_key *k, const void *base, struct buf *out)
 {
     uint32_t bits;
@@ -128,6 +134,10 @@ static void print_scopes(const struct config_key *k, const void *base, struct bu
     buf_putc(out, ']');
 }
 
+/*
+ * One line an entry. The hash is hidden although it gives no token away (256 random bits): a page
+ * of configuration is pasted into tickets, and nobody there should wonder.
+ */
 static void print_tokens(const struct config_key *k, const void *base, struct buf *out)
 {
     const struct config *c = base;
@@ -152,6 +162,7 @@ static void print_tokens(const struct config_key *k, const void *base, struct bu
     }
 }
 
+/* In the order of the file, which is the order of the struct. */
 static void print_labels(const struct config_key *k, const void *base, struct buf *out)
 {
     const struct config *c = base;
@@ -199,6 +210,7 @@ void config_print(const struct config *c, struct buf *out)
 
         if (is_left_out(c, k))
             continue;
+        /* two spaces a level, the key without its sections */
         buf_printf(out, "%*s%s:", (int)(2 * config_key_depth(k)), "", config_key_name(k));
         if (k->type == CONFIG_KEY_TLS && c->admin.tls_off)
             buf_puts(out, " off");

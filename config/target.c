@@ -27,6 +27,7 @@ const char *config_target_kind(uint32_t select)
     return select < PLAN_SELECT_END ? kinds[select].name : "?";
 }
 
+/* "auto" is no kind: it is what holds when nothing is chosen. */
 static int find_kind(const char *name, uint32_t *ret)
 {
     for (uint32_t i = PLAN_SELECT_AUTO + 1; i < PLAN_SELECT_END; i++) {
@@ -40,6 +41,7 @@ static int find_kind(const char *name, uint32_t *ret)
 
 int config_target_set(struct config *c, const char *kind, const char *value, struct err *e)
 {
+    /* the same check as the guard will make, on the same struct */
     struct plan probe = {
         .magic = PLAN_MAGIC,
         .bytes = sizeof(probe),
@@ -64,6 +66,7 @@ int config_target_set(struct config *c, const char *kind, const char *value, str
         goto bad;
     c->select = probe.select;
     c->select_number = probe.number;
+    /* whole: the rest is zero, also where a longer text stood before */
     memcpy(c->select_text, probe.text, sizeof(c->select_text));
     return 0;
 bad:

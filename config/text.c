@@ -9,6 +9,10 @@
 #include "base/utf8.h"
 #include "config/text.h"
 
+/*
+ * The forms are strict on purpose: one address has few spellings, and none of them asks a resolver
+ * or depends on the machine. Numbers are not tidied up: what was written is shown again.
+ */
 /* A port that stands after the last colon. */
 static int parse_port(const char *text, uint16_t *ret)
 {
@@ -29,6 +33,7 @@ static int parse_unix(const char *path, struct config_address *ret, struct err *
     if (bytes >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
         return err_set(e, -EINVAL, "the path of a unix socket may have at most %zu bytes",
                        sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
+    /* abstract names (a NUL first) have no permissions, so there is no spelling for them */
     ret->is_unix = true;
     memcpy(ret->host, path, bytes + 1);
     return 0;
@@ -39,6 +44,7 @@ static int parse_host(const char *host, size_t bytes, bool bracketed, char *out)
 {
     unsigned char binary[sizeof(struct in6_addr)];
 
+    /* ":6060": IPv4 only. "[::]:6060" takes both where the machine has IPv6 */
     if (bytes == 0 && !bracketed) {
         memcpy(out, "0.0.0.0", sizeof("0.0.0.0"));
         return 0;
@@ -47,6 +53,7 @@ static int parse_host(const char *host, size_t bytes, bool bracketed, char *out)
         return -EINVAL;
     memcpy(out, host, bytes);
     out[bytes] = '\0';
+    /* the one name that means the same everywhere (RFC 6761, 6.3) */
     if (!bracketed && strcmp(out, "localhost") == 0)
         memcpy(out, "127.0.0.1", sizeof("127.0.0.1"));
     return inet_pton(bracketed ? AF_INET6 : AF_INET, out, binary) == 1 ? 0 : -EINVAL;
@@ -89,6 +96,7 @@ bad:
                    clean);
 }
 
+/* Brackets as in a URL (RFC 3986, 3.2.2), where the colons would be ambiguous. */
 void config_address_print(const struct config_address *a, struct buf *out)
 {
     if (a->is_unix)
@@ -106,11 +114,13 @@ bool config_address_is_local(const struct config_address *a)
 
     if (a->is_unix)
         return true;
+    /* all of 127.0.0.0/8 is loopback (RFC 1122, 3.2.1.3); a mapped IPv6 address is not asked */
     if (inet_pton(AF_INET, a->host, &v4) == 1)
         return (ntohl(v4.s_addr) >> 24) == 127;
     return inet_pton(AF_INET6, a->host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+/* A scope is one bit, a group several; a new bit also belongs into CONFIG_SCOPE_ALL. */
 static const struct {
     const char *name;
     uint32_t bits;
@@ -133,6 +143,7 @@ enum {
     SCOPES = sizeof(scopes_table) / sizeof(scopes_table[0]),
 };
 
+/* Names as in interface.md; groups come last, so that printing finds the single ones first. */
 int config_scope_from(const char *name, uint32_t *ret)
 {
     for (size_t i = 0; i < SCOPES; i++) {
@@ -197,6 +208,10 @@ bool config_text_is_name(const char *s)
     return *s && s[strspn(s, DIGITS_AND_LETTERS "._-")] == '\0';
 }
 
+/*
+ * No wildcard and no port: the Host header's port is whatever a tunnel or a port-forward made it,
+ * and a wildcard would give DNS rebinding its way back in.
+ */
 bool config_text_is_host(const char *s)
 {
     char inner[INET6_ADDRSTRLEN];

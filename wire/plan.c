@@ -1,3 +1,8 @@
+/*
+ * Who wrote the plan parsed YAML and had no privilege; who reads it has privileges and parses
+ * nothing. So every field is held against its range here, in both programs, and what a choice does
+ * not use must be zero: there is no room for anything that nobody looked at.
+ */
 #include "wire/plan.h"
 
 #include <errno.h>
@@ -13,6 +18,7 @@ struct shape {
     bool (*text_ok)(const char *text);
 };
 
+/* As container runtimes write their ids: lower case. */
 static bool is_hex(const char *text)
 {
     return text[strspn(text, "0123456789abcdef")] == '\0';
@@ -60,6 +66,7 @@ static size_t text_length(const struct plan *p)
     return length;
 }
 
+/* The text before its use: the functions above rely on its end. */
 static const char *check_select(const struct plan *p)
 {
     size_t length = text_length(p);
@@ -79,6 +86,7 @@ static const char *check_select(const struct plan *p)
     return NULL;
 }
 
+/* Numbers that become array indexes, periods and waits in the guard. */
 static const char *check_rest(const struct plan *p)
 {
     if (p->log_level > LOG_LEVEL_ERROR)
@@ -98,6 +106,7 @@ int plan_check(const struct plan *p, size_t bytes, const char **ret_why)
 {
     const char *why = NULL;
 
+    /* first: nothing of a shorter one may be read */
     if (bytes != sizeof(*p))
         why = "wrong size";
     else if (p->magic != PLAN_MAGIC || p->bytes != sizeof(*p))
