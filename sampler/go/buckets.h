@@ -1,0 +1,56 @@
+/*
+ * buckets.h: the runtime's profile buckets (runtime/mprof.go): memory, block, mutex; and the
+ * threads with their creation stacks (allm).
+ */
+#ifndef SAMPLER_GO_BUCKETS_H
+#define SAMPLER_GO_BUCKETS_H
+
+#include "sampler/go/budget.h"
+#include "sampler/go/runtime.h"
+
+enum {
+    BUCKETS_MAX = 1024 * 1024, /* of one list */
+    BUCKETS_DEPTH_MAX = 1024,  /* bucket.nstk; more is no bucket */
+};
+
+enum buckets_kind { BUCKETS_MEMORY = 1, BUCKETS_BLOCK = 2, BUCKETS_MUTEX = 3 };
+
+struct bucket {
+    uint64_t size; /* memory: of one object */
+    uint32_t depth;
+    const uint64_t
+        *pcs; /* as the runtime stores them; expand by frames_of (runtime.Frames' rule) */
+    /* memory: raw counts, not scaled */
+    int64_t allocs, frees, alloc_bytes, free_bytes;
+    /* block, mutex */
+    double count;
+    int64_t cycles;
+};
+
+struct buckets_rates {
+    int64_t memory;          /* MemProfileRate: 0 = the program records nothing */
+    int64_t block;           /* in ticks */
+    int64_t mutex;           /* 1 in so many */
+    double ticks_per_second; /* 0: unknown */
+};
+
+/** buckets_rates(rt, ret): what the program records now. Rates that were not found are -1. */
+int buckets_rates(struct go_runtime *rt, struct buckets_rates *ret);
+
+/**
+ * buckets_read(rt, kind, budget, each, ctx, e): every bucket with the pending memory cycle added by
+ * the runtime's own rule. -ENOTSUP (not found), -EBADMSG (a cycle, an impossible bucket).
+ */
+int buckets_read(struct go_runtime *rt, enum buckets_kind kind, struct go_budget *budget,
+                 int (*each)(void *ctx, const struct bucket *b), void *ctx, struct err *e);
+
+/** buckets_threads(rt, budget, each, ctx, e): the creation stack of each m (may be empty). */
+int buckets_threads(struct go_runtime *rt, struct go_budget *budget,
+                    int (*each)(void *ctx, uint32_t tid, const uint64_t *pcs, uint32_t depth),
+                    void *ctx, struct err *e);
+
+/** buckets_scale(count, bytes, rate, ret_count, ret_bytes): runtime/pprof/protomem.go's scaling. */
+void buckets_scale(int64_t count, int64_t bytes, int64_t rate, int64_t *ret_count,
+                   int64_t *ret_bytes);
+
+#endif
