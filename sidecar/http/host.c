@@ -140,6 +140,15 @@ bool host_is_any(const struct host *h)
                         memcmp(&h->ip, &v4_any, sizeof(h->ip)) == 0);
 }
 
+/* localhost, 127.0.0.0/8, ::1 */
+static bool is_loopback(const struct host *h)
+{
+    if (!h->is_ip)
+        return strcmp(h->name, "localhost") == 0;
+    return memcmp(&h->ip, &in6addr_loopback, sizeof(h->ip)) == 0 ||
+           (IN6_IS_ADDR_V4MAPPED(&h->ip) && h->ip.s6_addr[12] == 127);
+}
+
 bool host_matches(const struct host *allowed, const struct host *given, int listener_port)
 {
     if (allowed->is_ip != given->is_ip)
@@ -147,6 +156,10 @@ bool host_matches(const struct host *allowed, const struct host *given, int list
     if (given->is_ip ? memcmp(&allowed->ip, &given->ip, sizeof(given->ip)) != 0
                      : strcmp(allowed->name, given->name) != 0)
         return false;
+    /* a forwarded port may have any number on the caller's side, and no rebound name is loopback's
+     */
+    if (is_loopback(given))
+        return true;
     return given->port == HOST_PORT_NONE || listener_port == HOST_PORT_ANY ||
            given->port == listener_port || given->port == allowed->port;
 }

@@ -3,7 +3,8 @@
  * not, so that a web page cannot use its visitor's browser to reach this server.
  *
  * An allowed entry without a port holds for the listener's own port and for no port in the header;
- * an entry with one ("localhost:8080", for a forwarded port) holds for that port too.
+ * an entry with one ("pillion.example:8443") holds for that port too. Loopback names hold for any
+ * port: `kubectl port-forward` may use another one, and no rebound name is one of them.
  */
 #ifndef SIDECAR_HTTP_HOST_H
 #define SIDECAR_HTTP_HOST_H

@@ -109,7 +109,7 @@ static void test_refusals(void **state)
         int status;
     } TABLE[] = {
         {"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421},
-        {"GET / HTTP/1.1\r\nHost: localhost:1\r\n\r\n", 421},
+        {"GET / HTTP/1.1\r\nHost: pillion.example:1\r\n\r\n", 421},
         {"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400},
         {"GET / HTTP/1.1\r\n" HOST "Origin: https://evil.example\r\n\r\n", 403},
         {"GET / HTTP/1.1\r\n" HOST "Sec-Fetch-Site: cross-site\r\n\r\n", 403},
