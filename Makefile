@@ -7,9 +7,12 @@ PREFIX ?= /usr/local
 B    := build/$(MODE)
 SHELL := /bin/bash
 .SUFFIXES:
+.SECONDARY:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
+# V=1 shows the commands.
+Q := $(if $(V),,@)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 FOLDERS := base wire profile config auth guard sampler sidecar cli
@@ -84,7 +87,8 @@ $(B)/pillion-sampler: $(call obj,$(SAMPLER_SRC)) $(PB_OBJ)
 $(B)/pillion-sidecar: $(call obj,$(SIDECAR_SRC)) $(PB_OBJ)
 $(B)/pillion: $(call obj,$(CLI_SRC)) $(PB_OBJ)
 $(PROGRAMS):
-	$(LINK) -o $@ $(filter %.o,$^) $($(@F)_LIBS)
+	$(if $(V),,@echo "link $@")
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $($(@F)_LIBS)
 $(addprefix build/,$(NAMES)): build/%: build/release/%
 	@ln -sfn release/$* $@
 build/gen/profile/pprof.pb-c.c build/gen/profile/pprof.pb-c.h &: profile/pprof.proto
@@ -95,7 +99,8 @@ $(PB_OBJ): build/gen/profile/pprof.pb-c.c
 	$(CC) $(ALL_CFLAGS) $(GENERATED_CFLAGS) -c -o $@ $<
 $(B)/%.o: %.c Makefile | build/gen/profile/pprof.pb-c.h
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(if $(V),,@echo "cc   $<")
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 install: all  ## bin/pillion and libexec/pillion/* below PREFIX (and DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/pillion
@@ -124,11 +129,12 @@ E2E      := $(sort $(wildcard tests/e2e/[0-9]*.sh))
 ALL_LIB := $(B)/libpillion-all.a
 $(ALL_LIB): $(call obj,$(LIB_SRC)) $(PB_OBJ)
 	@rm -f $@
-	ar qcs $@ $^
+	$(Q)ar qcs $@ $^
 TEST_HELPERS := $(sort $(wildcard tests/unit/helper_*.c))
 $(B)/unit/%: $(B)/tests/unit/%.o $(patsubst %.c,$(B)/%.o,$(TEST_HELPERS)) $(ALL_LIB)
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $(filter %.o,$^) $(ALL_LIB) $(SIDECAR_LIBS) -lcmocka
+	$(if $(V),,@echo "link $@")
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(ALL_LIB) $(SIDECAR_LIBS) -lcmocka
 test:  ## everything: set-up, build under ASan+UBSan, unit, end-to-end and a minute of fuzzing each
 	@tools/deps.sh test
 	@$(MAKE) --no-print-directory MODE=release all
@@ -154,12 +160,12 @@ FUZZ_BIN := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ_SRC))
 FUZZ_CFLAGS := $(BASE_CFLAGS) -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 build/fuzz/obj/%.o: %.c Makefile | build/gen/profile/pprof.pb-c.h
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 build/fuzz/libpillion-all.a: $(patsubst %.c,build/fuzz/obj/%.o,$(LIB_SRC)) build/fuzz/obj/build/gen/profile/pprof.pb-c.o
 	@rm -f $@
-	ar qcs $@ $^
+	$(Q)ar qcs $@ $^
 build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz/fuzz_%.o build/fuzz/libpillion-all.a
-	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(SIDECAR_LIBS)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(SIDECAR_LIBS)
 fuzz-build: $(FUZZ_BIN)
 fuzz: fuzz-build  ## every fuzz target for SECONDS (default 60) each; ONE=fuzz_elf for one
 	@tests/fuzz/run.sh $(or $(SECONDS),60) $(if $(ONE),build/fuzz/$(ONE),$(FUZZ_BIN))

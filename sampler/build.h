@@ -7,6 +7,8 @@
 #include "sampler/recording.h"
 
 enum {
+    BUILD_UNSAMPLED_FRACTION = 10,     /* a tenth of the CPU time counted … */
+    BUILD_UNSAMPLED_MIN_NS = 50000000, /* … and at least this much is worth a stack of its own */
     BUILD_SYMBOLS_MAX_MS =
         20000, /* for all look-ups of a profile; the rest stays addresses, said */
 };
