@@ -74,6 +74,8 @@
     X(p_m, "runtime.p", "m")                                                                       \
     X(p_goidcache, "runtime.p", "goidcache")                                                       \
     X(p_goidcacheend, "runtime.p", "goidcacheend")                                                 \
+    X(p_gfree_n, "runtime.p", "gFree.n|gFree.size")                                                \
+    X(p_mcache, "runtime.p", "mcache")                                                             \
     X(sched_goidgen, "runtime.schedt", "goidgen")                                                  \
     X(sched_mnext, "runtime.schedt", "mnext")                                                      \
     X(sched_nmfreed, "runtime.schedt", "nmfreed")                                                  \
@@ -138,6 +140,7 @@
     X(mstats_last_gc_nanotime, "runtime.mstats", "last_gc_nanotime")                               \
     X(mstats_pause_total_ns, "runtime.mstats", "pause_total_ns")                                   \
     X(mstats_pause_ns, "runtime.mstats", "pause_ns")                                               \
+    X(mstats_pause_end, "runtime.mstats", "pause_end")                                             \
     X(mstats_numgc, "runtime.mstats", "numgc")                                                     \
     X(mstats_numforcedgc, "runtime.mstats", "numforcedgc")                                         \
     X(mstats_gc_cpu_fraction, "runtime.mstats", "gc_cpu_fraction")                                 \
@@ -149,6 +152,7 @@
     X(heapdelta_in_heap, "runtime.heapStatsDelta", "inHeap")                                       \
     X(heapdelta_in_stacks, "runtime.heapStatsDelta", "inStacks")                                   \
     X(heapdelta_in_work_bufs, "runtime.heapStatsDelta", "inWorkBufs")                              \
+    X(heapdelta_in_ptr_scalar_bits, "runtime.heapStatsDelta", "inPtrScalarBits")                   \
     X(heapdelta_tiny_alloc_count, "runtime.heapStatsDelta", "tinyAllocCount")                      \
     X(heapdelta_large_alloc, "runtime.heapStatsDelta", "largeAlloc")                               \
     X(heapdelta_large_alloc_count, "runtime.heapStatsDelta", "largeAllocCount")                    \
@@ -169,6 +173,20 @@
     X(gc_total_alloc, "runtime.gcControllerState", "totalAlloc")                                   \
     X(gc_total_free, "runtime.gcControllerState", "totalFree")                                     \
     X(gc_mapped_ready, "runtime.gcControllerState", "mappedReady")                                 \
+    X(gc_sweep_trigger, "runtime.gcControllerState", "sweepDistMinTrigger")                        \
+    X(gc_triggered, "runtime.gcControllerState", "triggered")                                      \
+    /* What each P has handed out and not yet accounted for: its cache of spans, by span class. */ \
+    X(mcache_alloc, "runtime.mcache", "alloc")                                                     \
+    X(mcache_tiny_allocs, "runtime.mcache", "tinyAllocs")                                          \
+    X(mspan_nelems, "runtime.mspan", "nelems")                                                     \
+    X(mspan_alloc_count, "runtime.mspan", "allocCount")                                            \
+    X(mspan_count_before, "runtime.mspan", "allocCountBeforeCache")                                \
+    X(mspan_elemsize, "runtime.mspan", "elemsize")                                                 \
+    /* Two readings of both clocks make the ticks of a second; val is the answer, once it is       \
+     * needed. */                                                                                  \
+    X(ticks_start_ticks, "runtime.ticksType", "startTicks")                                        \
+    X(ticks_start_time, "runtime.ticksType", "startTime")                                          \
+    X(ticks_val, "runtime.ticksType", "val")                                                       \
     /* The tables of functions. moduledata is relocated, so it is read from memory; _func and the  \
      * inlining tree lie in the file as they are. */                                               \
     X(moduledata_pc_header, "runtime.moduledata", "pcHeader")                                      \

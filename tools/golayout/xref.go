@@ -12,7 +12,7 @@ import (
 var variables = []string{
 	"allgs", "allglen", "allgptr", "mbuckets", "bbuckets", "xbuckets", "MemProfileRate",
 	"mProfCycle", "blockprofilerate", "mutexprofilerate", "memstats", "mheap_", "gcController",
-	"sched", "allm", "allp", "work", "waitReasonStrings", "buildVersion",
+	"sched", "allm", "allp", "work", "waitReasonStrings", "buildVersion", "ticks",
 }
 
 // functionsMax is how many functions a variable gets: enough votes, small tables.
