@@ -193,30 +193,49 @@ static int levels_at(struct go_image *g, uint64_t pc, struct pclntab_func *fn,
                        FRAME_INLINE_MAX);
 }
 
-int go_image_frames(struct go_image *g, uint64_t pc, struct frames *ret)
+/*
+ * File and line of every level come from the tables of the function that is really there: what was
+ * inlined has no tables of its own, only a pc to look up in them.
+ */
+static int name_levels(struct go_image *g, const struct pclntab_func *fn,
+                       const struct inline_level *levels, size_t count, struct frames *ret)
 {
-    struct inline_level levels[FRAME_INLINE_MAX];
-    struct pclntab_func fn;
-    size_t count;
-    int r = levels_at(g, pc, &fn, levels);
-
-    if (r < 0)
-        return r;
-    count = drop_wrappers(g, levels, (size_t)r);
-    /* File and line of every level come from the tables of the function that is really there:
-     * what was inlined has no tables of its own, only a pc to look up in them. */
     for (size_t i = 0; i < count; i++) {
         struct frame *f = &ret->frame[i];
+        int r = pclntab_name(&g->table, levels[i].name, f->name, sizeof(f->name));
 
-        r = pclntab_name(&g->table, levels[i].name, f->name, sizeof(f->name));
         if (r == 0)
-            r = pclntab_line(&g->table, &fn, levels[i].pc, f->file, sizeof(f->file), &f->line);
+            r = pclntab_line(&g->table, fn, levels[i].pc, f->file, sizeof(f->file), &f->line);
         if (r != 0)
             return r;
         f->start_line = levels[i].start_line > 0 ? levels[i].start_line : 0;
     }
     ret->count = (uint32_t)count;
     return 0;
+}
+
+int go_image_frames(struct go_image *g, uint64_t pc, struct frames *ret)
+{
+    struct inline_level levels[FRAME_INLINE_MAX];
+    struct pclntab_func fn;
+    int r = levels_at(g, pc, &fn, levels);
+
+    return r < 0 ? r : name_levels(g, &fn, levels, drop_wrappers(g, levels, (size_t)r), ret);
+}
+
+int go_image_levels(struct go_image *g, uint64_t pc, struct frames *ret,
+                    struct go_level levels[FRAME_INLINE_MAX], uint64_t *ret_entry)
+{
+    struct inline_level found[FRAME_INLINE_MAX];
+    struct pclntab_func fn;
+    int count = levels_at(g, pc, &fn, found);
+    int r = count < 0 ? count : name_levels(g, &fn, found, (size_t)count, ret);
+
+    for (int i = 0; r == 0 && i < count; i++)
+        levels[i] = (struct go_level){g->module.text + found[i].pc, found[i].id == g->wrapper_id};
+    if (r == 0)
+        *ret_entry = g->module.text + fn.entry;
+    return r;
 }
 
 /*

@@ -45,6 +45,19 @@ int go_image_frames(struct go_image *g, uint64_t pc, struct frames *ret);
  */
 bool go_image_hidden(struct go_image *g, uint64_t pc);
 
+/* One level of go_image_levels(). */
+struct go_level {
+    uint64_t pc;  /* the address that stands for it: a call's, or its inline mark's */
+    bool wrapper; /* made by the compiler */
+};
+
+/**
+ * go_image_levels(g, pc, ret, levels, ret_entry): as go_image_frames, with the wrappers among them,
+ * the address of each, and the entry of the function that is really there. 0, -ENOENT, -EBADMSG.
+ */
+int go_image_levels(struct go_image *g, uint64_t pc, struct frames *ret,
+                    struct go_level levels[FRAME_INLINE_MAX], uint64_t *ret_entry);
+
 enum go_delta_flag {
     GO_DELTA_TOP = 1, /* the stack ends here (runtime.goexit, mstart, rt0_go …) */
     GO_DELTA_SPWRITE =

@@ -13,6 +13,7 @@ var variables = []string{
 	"allgs", "allglen", "allgptr", "mbuckets", "bbuckets", "xbuckets", "MemProfileRate",
 	"mProfCycle", "blockprofilerate", "mutexprofilerate", "memstats", "mheap_", "gcController",
 	"sched", "allm", "allp", "work", "waitReasonStrings", "buildVersion", "ticks",
+	"mProf", // Go 1.18 alone: later ones have mProfCycle
 }
 
 // functionsMax is how many functions a variable gets: enough votes, small tables.
