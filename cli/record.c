@@ -237,7 +237,9 @@ static void say_how_it_ended(const struct wire_profile *p, bool interrupted)
     if (p->lost)
         (void)fprintf(stderr, "pillion: %" PRIu64 " samples were lost\n", p->lost);
     if (p->samples == 0)
-        (void)fputs("pillion: the target used no CPU: the profile has no samples\n", stderr);
+        (void)fputs(
+            "pillion: no samples: the target used no CPU, or in threads that ended too soon\n",
+            stderr);
 }
 
 static int record(struct record *r, struct guarded *g, struct output *o, struct err *e)

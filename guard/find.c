@@ -111,23 +111,51 @@ static bool match_env(struct search *s, pid_t pid)
     return false;
 }
 
-/* /proc/net/tcp: "sl local rem st … inode": inodes of sockets that listen (0A) on the port. */
+/* Field number n (from 0) of a line, fields apart by spaces; its length, 0: no such field. */
+static size_t field(const char *line, unsigned n, const char **ret)
+{
+    size_t length;
+
+    for (;;) {
+        line += strspn(line, " ");
+        length = strcspn(line, " \n");
+        if (n-- == 0 || length == 0)
+            break;
+        line += length;
+    }
+    *ret = line;
+    return length;
+}
+
+/* /proc/net/tcp (proc(5)): "sl local:port remote:port st …", inode in field 9; st 0A listens. */
+static bool listening(const char *line, uint64_t want_port, uint64_t *ret_inode)
+{
+    const char *at;
+    const char *colon;
+    uint64_t port;
+    size_t n = field(line, 1, &at);
+
+    colon = n ? memchr(at, ':', n) : NULL;
+    if (!colon || num_u64(colon + 1, n - (size_t)(colon + 1 - at), 16, 65535, &port) ||
+        port != want_port)
+        return false;
+    n = field(line, 3, &at);
+    if (n != 2 || memcmp(at, "0A", 2) != 0)
+        return false;
+    n = field(line, 9, &at);
+    return num_u64(at, n, 10, UINT64_MAX, ret_inode) == 0;
+}
+
 static void listening_inodes(struct search *s, const char *name, char *text)
 {
     ssize_t n = proc_read(0, name, text, FIND_NET_MAX_BYTES);
-    char *line;
 
     if (n <= 0)
         return;
-    for (line = strchr(text, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
-        unsigned port;
-        unsigned state;
-        unsigned long long inode;
+    for (const char *line = strchr(text, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
+        uint64_t inode;
 
-        if (sscanf(line + 1, " %*u: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*s %*s %llu",
-                   &port, &state, &inode) != 3)
-            continue;
-        if (state == 0x0a && port == s->plan->number && s->inodes_count < FIND_INODES_MAX)
+        if (listening(line + 1, s->plan->number, &inode) && s->inodes_count < FIND_INODES_MAX)
             s->inodes[s->inodes_count++] = inode;
     }
 }

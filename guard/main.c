@@ -99,9 +99,7 @@ static void on_front(struct guard *g)
         g->front_ready = true;
     else if (r == 0)
         supervise_broken(g, &g->sampler, "the front says so");
-    else if (r == -EPIPE)
-        supervise_front_closed(g);
-    else if (r != -EAGAIN && g->client)
+    else if (r == -EPIPE || (r != -EAGAIN && g->client))
         supervise_front_closed(g);
     else if (r != -EAGAIN)
         supervise_broken(g, &g->front, r == -EPROTO ? g->to_front.why : strerror(-r));

@@ -431,7 +431,7 @@ static int open_exe(pid_t pid)
 int target_file(struct target *t, const struct wire_file *file, int *ret_fd)
 {
     char exe[PROC_PATH_BYTES];
-    struct mapping m;
+    struct mapping m = {.path = ""};
     struct stat st;
     int fd;
     int r = check_generation(t, file->generation);

@@ -134,7 +134,9 @@ static int on_symbol(struct sampler *s)
     int r;
 
     buf_init(&out, WIRE_BYTES_MAX_BYTES);
-    r = frames ? scene_ready(s, &e) : err_set(&e, -ENOMEM, "no memory for symbols");
+    if (!frames)
+        return said(s, WIRE_ANS_SYMBOL, -ENOMEM, "no memory for symbols", &out);
+    r = scene_ready(s, &e);
     for (uint32_t i = 0; i < s->question.count && r == 0; i++) {
         uint64_t address = s->question.addresses[i];
 

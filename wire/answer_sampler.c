@@ -39,6 +39,13 @@ int answer_sampler_next(struct link *l, struct answer_sampler_question *ret)
         if (cancel.finish > 1 || cancel.zero)
             return broken(l, "a cancel with impossible values");
         ret->finish = cancel.finish;
+    } else if (p.head.type == WIRE_ASK_RUNTIME) {
+        const struct wire_runtime *q = &ret->runtime;
+
+        memcpy(&ret->runtime, p.body, sizeof(ret->runtime));
+        if (q->kind >= WIRE_RUNTIME_KINDS || q->form >= WIRE_RUNTIME_FORMS ||
+            (q->flags & ~(uint32_t)WIRE_RUNTIME_DETAIL) || q->zero)
+            return broken(l, "a runtime profile with impossible values");
     } else if (p.head.type == WIRE_ASK_SYMBOL) {
         memcpy(&symbol, p.body, sizeof(symbol));
         if (symbol.count > WIRE_SYMBOLS_MAX ||
@@ -76,4 +83,21 @@ int answer_sampler_said(struct link *l, enum wire_type type, uint32_t id, int re
 
     codec_text(said.text, sizeof(said.text), text);
     return link_send(l, type, id, &said, sizeof(said), NULL, 0, &fd, fd >= 0);
+}
+
+int answer_sampler_runtime(struct link *l, uint32_t id, const struct wire_runtime_read *read,
+                           int fd)
+{
+    struct wire_runtime_read clean = *read;
+
+    codec_text(clean.text, sizeof(clean.text), read->text);
+    return link_send(l, WIRE_ANS_RUNTIME, id, &clean, sizeof(clean), NULL, 0, &fd, fd >= 0);
+}
+
+int answer_sampler_stats(struct link *l, uint32_t id, const struct wire_stats *stats)
+{
+    struct wire_stats clean = *stats;
+
+    codec_text(clean.text, sizeof(clean.text), stats->text);
+    return link_send(l, WIRE_ANS_STATS, id, &clean, sizeof(clean), NULL, 0, NULL, 0);
 }

@@ -51,6 +51,18 @@ int ask_sampler_argv(struct link *l, uint32_t *ret_id)
     return ask(l, WIRE_ASK_ARGV, &none, sizeof(none), NULL, 0, ret_id);
 }
 
+int ask_sampler_runtime(struct link *l, const struct wire_runtime *want, uint32_t *ret_id)
+{
+    return ask(l, WIRE_ASK_RUNTIME, want, sizeof(*want), NULL, 0, ret_id);
+}
+
+int ask_sampler_stats(struct link *l, uint32_t *ret_id)
+{
+    struct wire_none none = {0};
+
+    return ask(l, WIRE_ASK_STATS, &none, sizeof(none), NULL, 0, ret_id);
+}
+
 int ask_sampler_cancel(struct link *l, uint32_t id)
 {
     struct wire_cancel body = {0};
@@ -82,6 +94,13 @@ static bool answer_ok(const struct ask_sampler_answer *a)
         return cpu->result <= 0 && (cpu->result == 0) == (a->fd >= 0) &&
                cpu->ended <= WIRE_ENDED_LIMIT && cpu->mode <= WIRE_MODE_RESTRICTED &&
                codec_text_ok(cpu->text, sizeof(cpu->text));
+    case WIRE_ANS_RUNTIME:
+        return a->body.runtime.result <= 0 && (a->body.runtime.result == 0) == (a->fd >= 0) &&
+               a->body.runtime.mode <= WIRE_MODE_RESTRICTED &&
+               codec_text_ok(a->body.runtime.text, sizeof(a->body.runtime.text));
+    case WIRE_ANS_STATS:
+        return a->body.stats.result <= 0 && a->body.stats.count <= WIRE_STATS_MAX &&
+               codec_text_ok(a->body.stats.text, sizeof(a->body.stats.text));
     default:
         return a->body.said.result <= 0 && (a->body.said.result == 0) == (a->fd >= 0) &&
                codec_text_ok(a->body.said.text, sizeof(a->body.said.text));

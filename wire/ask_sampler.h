@@ -11,13 +11,15 @@
 #include "wire/link.h"
 
 struct ask_sampler_answer {
-    enum wire_type type; /* WIRE_ANS_ABOUT, _CPU, _SYMBOL or _ARGV */
+    enum wire_type type; /* WIRE_ANS_ABOUT, _CPU, _SYMBOL, _ARGV, _RUNTIME or _STATS */
     uint32_t id;         /* the question's */
     int fd;              /* bulk (bulk.h), -1 if none; the receiver closes it */
     union {
         struct wire_about about;
         struct wire_profile cpu;
         struct wire_said said;
+        struct wire_runtime_read runtime;
+        struct wire_stats stats;
     } body;
 };
 
@@ -29,6 +31,8 @@ int ask_sampler_about(struct link *l, uint32_t *ret_id);
 int ask_sampler_cpu(struct link *l, const struct wire_cpu *cpu, uint32_t *ret_id);
 int ask_sampler_symbol(struct link *l, const uint64_t *addresses, size_t count, uint32_t *ret_id);
 int ask_sampler_argv(struct link *l, uint32_t *ret_id);
+int ask_sampler_runtime(struct link *l, const struct wire_runtime *want, uint32_t *ret_id);
+int ask_sampler_stats(struct link *l, uint32_t *ret_id);
 
 /**
  * ask_sampler_cancel(l, id): the client of question ${id} has gone. Its answer still comes (with

@@ -9,14 +9,18 @@ _Static_assert(sizeof(struct wire_head) == 16, "no padding");
 _Static_assert(sizeof(struct wire_target) ==
                    8 * 4 + 2 * 8 + 2 * 4 + WIRE_NAME_BYTES + WIRE_TEXT_BYTES,
                "no padding");
-_Static_assert(sizeof(struct wire_status) ==
-                   sizeof(struct wire_target) + WIRE_PROGRAMS * 24 + 8 + WIRE_TEXT_BYTES,
+_Static_assert(sizeof(struct wire_status) == sizeof(struct wire_target) +
+                                                 WIRE_PROGRAMS * sizeof(struct wire_process) + 8 +
+                                                 WIRE_TEXT_BYTES,
                "no padding");
 _Static_assert(sizeof(struct wire_perf_open) == 32, "no padding");
 _Static_assert(sizeof(struct wire_perf_opened) == 32 + WIRE_TEXT_BYTES, "no padding");
 _Static_assert(sizeof(struct wire_perf_rings) == 8 + WIRE_FDS_MAX * 16, "no padding");
 _Static_assert(sizeof(struct wire_profile) == 40 + WIRE_TEXT_BYTES, "no padding");
 _Static_assert(sizeof(struct wire_about) == 8 + 3 * WIRE_NAME_BYTES + WIRE_TEXT_BYTES,
+               "no padding");
+_Static_assert(sizeof(struct wire_runtime_read) == 64 + WIRE_TEXT_BYTES, "no padding");
+_Static_assert(sizeof(struct wire_stats) == 16 + WIRE_STATS_MAX * 8 + WIRE_TEXT_BYTES,
                "no padding");
 _Static_assert(sizeof(struct wire_event) == 24, "no padding");
 

@@ -32,6 +32,8 @@ int link_pair(int ret[static 2])
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret) ? -errno : 0;
 }
 
+/* Three pairs of pointer and length: a struct for them would be filled at each of the calls. */
+/* NOLINTNEXTLINE(readability-function-size) */
 int link_send(struct link *l, enum wire_type type, uint32_t id, const void *body, size_t body_bytes,
               const void *tail, size_t tail_bytes, const int *fds, size_t nfds)
 {

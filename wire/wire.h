@@ -83,13 +83,17 @@ enum {
       WIRE_SYMBOLS_MAX * sizeof(uint64_t), 0, RUN, MANY)                                         \
     X(ANS_SYMBOL, 38, SAMPLER, FRONT, sizeof(struct wire_said), 0, 1, ANY, MANY)                 \
     X(ASK_ARGV, 39, FRONT, SAMPLER, sizeof(struct wire_none), 0, 0, RUN, MANY)                   \
-    X(ANS_ARGV, 40, SAMPLER, FRONT, sizeof(struct wire_said), 0, 1, ANY, MANY)
+    X(ANS_ARGV, 40, SAMPLER, FRONT, sizeof(struct wire_said), 0, 1, ANY, MANY)                   \
+    X(ASK_RUNTIME, 41, FRONT, SAMPLER, sizeof(struct wire_runtime), 0, 0, RUN, MANY)             \
+    X(ANS_RUNTIME, 42, SAMPLER, FRONT, sizeof(struct wire_runtime_read), 0, 1, ANY, MANY)        \
+    X(ASK_STATS, 43, FRONT, SAMPLER, sizeof(struct wire_none), 0, 0, RUN, MANY)                  \
+    X(ANS_STATS, 44, SAMPLER, FRONT, sizeof(struct wire_stats), 0, 0, ANY, MANY)
 
 enum wire_type {
 #define X(name, number, from, to, body, tail, fds, when, times) WIRE_##name = number,
     WIRE_TABLE(X)
 #undef X
-        WIRE_TYPE_END = 41,
+        WIRE_TYPE_END = 45,
 };
 
 enum wire_role { WIRE_ROLE_GUARD, WIRE_ROLE_SAMPLER, WIRE_ROLE_FRONT };
@@ -330,6 +334,60 @@ struct wire_profile {
 struct wire_symbol {
     uint32_t count; /* so many u64 addresses follow */
     uint32_t zero;
+};
+
+enum wire_runtime_kind {
+    WIRE_RUNTIME_GOROUTINE,
+    WIRE_RUNTIME_HEAP,
+    WIRE_RUNTIME_ALLOCS,
+    WIRE_RUNTIME_BLOCK,
+    WIRE_RUNTIME_MUTEX,
+    WIRE_RUNTIME_THREADCREATE,
+    WIRE_RUNTIME_KINDS,
+};
+
+enum wire_runtime_form {
+    WIRE_RUNTIME_PPROF,  /* protobuf, not compressed */
+    WIRE_RUNTIME_TEXT,   /* debug=1 */
+    WIRE_RUNTIME_STACKS, /* debug=2; goroutine only */
+    WIRE_RUNTIME_JSON,   /* goroutine only: for `pillion dump` */
+    WIRE_RUNTIME_FORMS,
+};
+
+enum wire_runtime_flag {
+    WIRE_RUNTIME_DETAIL = 1, /* goroutine: goid, state, waited and created-by as labels */
+};
+
+/* ASK_RUNTIME: what the target's own runtime knows, read from outside. */
+struct wire_runtime {
+    uint32_t kind;  /* enum wire_runtime_kind */
+    uint32_t form;  /* enum wire_runtime_form */
+    uint32_t flags; /* enum wire_runtime_flag */
+    uint32_t zero;
+};
+
+/* ANS_RUNTIME; on success with a bulk in the form asked for. */
+struct wire_runtime_read {
+    int32_t result; /* 0 or -errno: -ENOTSUP (text says why and what to do), -ESRCH, -EPERM … */
+    uint32_t mode;  /* enum wire_mode */
+    uint64_t count; /* goroutines, buckets, threads in it */
+    uint64_t running, torn, unreadable, truncated; /* goroutines: what is missing of them */
+    uint64_t time_ns;                              /* CLOCK_REALTIME when it was read */
+    uint64_t duration_ns;                          /* that reading took */
+    char text[WIRE_TEXT_BYTES];
+};
+
+enum {
+    WIRE_STATS_MAX = 32,
+};
+
+/* ANS_STATS: the runtime's counters, in the order of GO_STATS (sampler/go/stats.h). */
+struct wire_stats {
+    int32_t result; /* 0 or -errno */
+    uint32_t count; /* values that this sampler knows */
+    uint64_t has;   /* bit per value: found in this version */
+    uint64_t value[WIRE_STATS_MAX];
+    char text[WIRE_TEXT_BYTES];
 };
 
 /* ANS_SYMBOL: a bulk of "0xaddr name\n" lines, unknown ones left out. ANS_ARGV: argv, each with
