@@ -7,7 +7,7 @@ import sys
 import time
 
 import measure
-from programs import BUILD, ROOT, CannotRun, perf_works
+from programs import BUILD, ROOT, CannotRun, Sleeper, perf_works
 
 WIDTHS = (52, 11, 13, 12, 10, 5)
 HEADS = ("", "pillion", "perf record", "in process", "to reach", "")
@@ -78,17 +78,21 @@ def main():
     quick = os.environ.get("BENCH_QUICK", "") not in ("", "0")
     began = time.monotonic()
     table = Table()
+    sleeper = Sleeper()
     no_perf = perf_works()
     facts = head(table, quick, no_perf)
     r = measure.rounds(table, quick, not no_perf)
-    measure.rows_response(table, r, quick)
+    measure.rows_response(table, r, quick, sleeper.longest(began))
     measure.record(table, r, quick)
     measure.known_shares(table, quick, not no_perf)
     measure.labels(table, quick)
     measure.attach(table, quick, not no_perf)
     facts["seconds"] = round(time.monotonic() - began)
     table.line()
+    facts["longest_stall_ms"] = round(sleeper.longest(began), 1)
     table.line("%d s; every figure is of this run, none is a test" % facts["seconds"])
+    table.line("a thread that only slept, woke up %.1f ms late at worst: the machine's own stalls" %
+               facts["longest_stall_ms"])
     with open(os.path.join(ROOT, "build/bench.txt"), "w") as f:
         f.write("\n".join(table.lines) + "\n")
     with open(os.path.join(ROOT, "build/bench.json"), "w") as f:

@@ -5,15 +5,21 @@
 # BENCH_QUICK=1 takes two minutes, a whole run eight.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
+cannot() {
+    echo "bench: $*" >&2
+    exit 2
+}
 for tool in go python3; do
-    command -v "$tool" >/dev/null || { echo "bench: $tool is not installed (make deps, tools/deps.sh demo)" >&2; exit 2; }
+    command -v "$tool" >/dev/null || cannot "$tool is not installed; tools/deps.sh test installs it"
 done
-[ -x build/release/pillion ] || { echo "bench: build/release/pillion is not built (make)" >&2; exit 2; }
+[ -x build/release/pillion ] || cannot "build/release/pillion is not built; make builds it"
 
 build=tests/targets/build_go.sh
-$build local goshares goshares-endpoint -tags=endpoint >/dev/null &&
-    $build local gospans gospans-local '-ldflags=-s -w' >/dev/null &&
-    $build local demo demo -trimpath '-ldflags=-s -w' >/dev/null &&
-    tests/targets/build_c.sh tests/targets/bin ||
-    { echo "bench: a target does not build" >&2; exit 2; }
+targets() {
+    $build local goshares goshares-endpoint -tags=endpoint &&
+        $build local gospans gospans-local '-ldflags=-s -w' &&
+        $build local demo demo -trimpath '-ldflags=-s -w' &&
+        tests/targets/build_c.sh tests/targets/bin
+}
+targets >/dev/null || cannot "a target does not build"
 exec python3 tests/bench/bench.py

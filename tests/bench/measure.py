@@ -227,7 +227,7 @@ def rows_target(table, r):
     table.row("windows without any differ by", "%", spread * 100)
 
 
-def rows_response(table, r, quick):
+def rows_response(table, r, quick, stall_ms):
     """From the end of the window to the last byte, over TLS; and what a symbol costs."""
     late, per_address, addresses = [], [], []
     with target("demo", "-clients", 8, "-pause", "0s") as demo:
@@ -245,6 +245,7 @@ def rows_response(table, r, quick):
     table.area("From the end of the window to the last byte (HTTPS; %d profiles)" % len(late))
     table.row("median", "ms", median(late), None, median(own), "<=", 100)
     table.row("longest", "ms", max(late), None, max(own), "<=", 100)
+    table.row("  a sleeping thread of the bench woke up late by, at most", "ms", stall_ms)
     table.row("CPU after the window for each distinct address", "us", median(per_address))
     table.row("  distinct addresses of these profiles", "", int(median(addresses)))
 

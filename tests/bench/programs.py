@@ -44,8 +44,8 @@ def children(pid):
         if not entry.isdigit():
             continue
         with contextlib.suppress(OSError, IndexError):
-            with open("/proc/%s/stat" % entry) as f:
-                if int(f.read().rsplit(")", 1)[1].split()[1]) == pid:
+            with open("/proc/%s/stat" % entry, "rb") as f:  # names are any bytes
+                if int(f.read().rsplit(b")", 1)[1].split()[1]) == pid:
                     found.append(int(entry))
     return found
 
@@ -140,6 +140,26 @@ class Program:
             except CannotRun:
                 self.process.kill()
                 self.wait(10)
+
+
+class Sleeper(threading.Thread):
+    """Sleeps 5 ms at a time and notes how late it wakes up: what the machine did to everybody."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.late = []  # (when, ms)
+        self.start()
+
+    def run(self):
+        while True:
+            at = time.monotonic_ns()
+            time.sleep(0.005)
+            late = (time.monotonic_ns() - at) / 1e6 - 5
+            if late > 5:
+                self.late.append((time.monotonic(), late))
+
+    def longest(self, since):
+        return max((ms for at, ms in list(self.late) if at >= since), default=0.0)
 
 
 def target(name, *args):
