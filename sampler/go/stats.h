@@ -6,24 +6,19 @@
 #define SAMPLER_GO_STATS_H
 
 #include "sampler/go/runtime.h"
+#include "wire/stats_names.h"
 
-/* X(field, name as client_golang exports it, kind, help); not found: absent (has bit unset). */
-#define GO_STATS(X)                                                                                \
-    X(goroutines, "go_goroutines", GAUGE, "Goroutines, without those of the runtime.")             \
-    X(threads, "go_threads", GAUGE, "Threads created.")                                            \
-    X(gomaxprocs, "go_sched_gomaxprocs_threads", GAUGE, "GOMAXPROCS.")                             \
-    X(heap_alloc_bytes, "go_memstats_heap_alloc_bytes", GAUGE, "Heap in use by objects.")          \
-    X(heap_inuse_bytes, "go_memstats_heap_inuse_bytes", GAUGE, "Heap in spans that are in use.")   \
-    X(heap_idle_bytes, "go_memstats_heap_idle_bytes", GAUGE, "Heap that waits to be used.")        \
-    X(heap_released_bytes, "go_memstats_heap_released_bytes", GAUGE, "Heap given back.")           \
-    X(stack_inuse_bytes, "go_memstats_stack_inuse_bytes", GAUGE, "Goroutine stacks.")              \
-    X(next_gc_bytes, "go_memstats_next_gc_bytes", GAUGE, "Heap size of the next collection.")      \
-    X(alloc_bytes_total, "go_memstats_alloc_bytes_total", COUNTER, "Bytes allocated so far.")      \
-    X(gc_count, "go_gc_cycles_total_gc_cycles_total", COUNTER, "Collections so far.")              \
-    X(gc_pause_total_ns, "go_gc_pause_seconds_total", COUNTER, "Time stopped by collections.")     \
-    X(gc_last_pause_ns, "go_gc_last_pause_seconds", GAUGE, "Time stopped by the last collection.") \
-    X(last_gc_unix_ns, "go_memstats_last_gc_time_seconds", GAUGE, "When the last one ended.")      \
-    X(memory_limit_bytes, "go_gc_gomemlimit_bytes", GAUGE, "GOMEMLIMIT.")
+/* The table itself is wire/stats_names.h: the sidecar names the same values by it. */
+#define GO_STATS(X) WIRE_STATS(X)
+
+enum go_stats_number {
+#define X(field, name, kind, help) GO_STATS_##field,
+    GO_STATS(X)
+#undef X
+        GO_STATS_COUNT,
+};
+
+#define GO_STATS_BIT(field) (UINT64_C(1) << GO_STATS_##field)
 
 struct go_stats {
     uint64_t has; /* bit per field, in the order of the table */
