@@ -356,6 +356,9 @@ enum wire_runtime_form {
 
 enum wire_runtime_flag {
     WIRE_RUNTIME_DETAIL = 1, /* goroutine: goid, state, waited and created-by as labels */
+    /* goroutine: `state` and `created_by` as labels and nothing that is one goroutine's own, so
+     * that equal ones are one sample: what the leak watch counts */
+    WIRE_RUNTIME_GROUPS = 2,
 };
 
 /* ASK_RUNTIME: what the target's own runtime knows, read from outside. */
