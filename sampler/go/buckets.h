@@ -18,9 +18,8 @@ enum buckets_kind { BUCKETS_MEMORY = 1, BUCKETS_BLOCK = 2, BUCKETS_MUTEX = 3 };
 struct bucket {
     uint64_t size; /* memory: of one object */
     uint32_t depth;
-    const uint64_t
-        *pcs; /* as the runtime stores them; expand by frames_of (runtime.Frames' rule) */
-    /* memory: raw counts, not scaled */
+    const uint64_t *pcs; /* as the runtime stores them: for inlinelist_expand() */
+    /* memory: raw counts, not scaled: what runtime.MemProfile would give */
     int64_t allocs, frees, alloc_bytes, free_bytes;
     /* block, mutex */
     double count;
@@ -28,23 +27,34 @@ struct bucket {
 };
 
 struct buckets_rates {
-    int64_t memory;          /* MemProfileRate: 0 = the program records nothing */
-    int64_t block;           /* in ticks */
-    int64_t mutex;           /* 1 in so many */
-    double ticks_per_second; /* 0: unknown */
+    int64_t memory; /* MemProfileRate: 0 = the program records nothing */
+    int64_t block;  /* in ticks */
+    int64_t mutex;  /* 1 in so many */
 };
 
 /** buckets_rates(rt, ret): what the program records now. Rates that were not found are -1. */
 int buckets_rates(struct go_runtime *rt, struct buckets_rates *ret);
 
 /**
- * buckets_read(rt, kind, budget, each, ctx, e): every bucket with the pending memory cycle added by
- * the runtime's own rule. -ENOTSUP (not found), -EBADMSG (a cycle, an impossible bucket).
+ * buckets_ticks_per_second(rt): what block and mutex records count in; 0: unknown on this machine.
+ * Takes 2 ms, for it compares the target's answer with the clocks.
+ */
+double buckets_ticks_per_second(struct go_runtime *rt);
+
+/**
+ * buckets_read(rt, kind, budget, each, ctx, e): every bucket, newest first, with the pending memory
+ * cycle added by the runtime's own rule; each is called when all of them have held still, and what
+ * it returns (not 0: the end) is returned. -ENOTSUP (not found), -EBADMSG (a circle, an impossible
+ * bucket), -EAGAIN (they do not hold still), -ETIMEDOUT, -ECANCELED (budget), -ESRCH, -EPERM,
+ * -E2BIG, -ENOMEM; with the reason in ${e}.
  */
 int buckets_read(struct go_runtime *rt, enum buckets_kind kind, struct go_budget *budget,
                  int (*each)(void *ctx, const struct bucket *b), void *ctx, struct err *e);
 
-/** buckets_threads(rt, budget, each, ctx, e): the creation stack of each m (may be empty). */
+/**
+ * buckets_threads(rt, budget, each, ctx, e): the creation stack of each m (may be empty), in the
+ * order of allm. Errors as above.
+ */
 int buckets_threads(struct go_runtime *rt, struct go_budget *budget,
                     int (*each)(void *ctx, uint32_t tid, const uint64_t *pcs, uint32_t depth),
                     void *ctx, struct err *e);

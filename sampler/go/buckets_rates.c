@@ -1,0 +1,168 @@
+/*
+ * What the program samples, and the clock that its block and mutex records count in.
+ */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "sampler/go/buckets.h"
+
+enum {
+    CALIBRATE_NS = 2 * 1000 * 1000,   /* two readings of both clocks so far apart */
+    CALIBRATE_TRIES = 3,              /* the shortest bracket counts */
+    BASELINE_MIN_NS = 5 * 1000 * 1000 /* minTimeForTicksPerSecond, runtime/runtime.go */
+};
+
+/* The slowest and fastest counters there are: 1 MHz to 100 GHz. */
+#define TICKS_MIN 1e6
+#define TICKS_MAX 1e11
+/* Our own calibration is good to some 1e-4; one that differs by more is of another clock. */
+#define TICKS_TOLERANCE 0.01
+
+/* 2^63: what does not fit into an int64_t */
+#define VALUE_LIMIT 9223372036854775808.0
+
+struct instant {
+    uint64_t ticks, ns;
+};
+
+/* The counter that runtime.cputicks reads (asm_amd64.s, asm_arm64.s): it is the machine's, so ours
+ * is the target's. 0: not on this architecture. */
+static uint64_t ticks_now(void)
+{
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+    uint64_t v;
+
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(v));
+    return v;
+#else
+    return 0;
+#endif
+}
+
+/* Both clocks at one moment: the ticks stand in the middle of the shortest of some brackets. */
+static struct instant now(void)
+{
+    struct instant best = {0};
+    uint64_t shortest = UINT64_MAX;
+
+    for (int i = 0; i < CALIBRATE_TRIES; i++) {
+        uint64_t before = clock_mono_ns();
+        uint64_t ticks = ticks_now();
+        uint64_t after = clock_mono_ns();
+
+        if (after - before < shortest) {
+            shortest = after - before;
+            best = (struct instant){ticks, before + shortest / 2};
+        }
+    }
+    return best;
+}
+
+static double rate_between(const struct instant *a, const struct instant *b)
+{
+    double r;
+
+    if (b->ns <= a->ns || b->ticks <= a->ticks)
+        return 0;
+    r = (double)(b->ticks - a->ticks) * (double)CLOCK_NS_PER_SEC / (double)(b->ns - a->ns);
+    return r >= TICKS_MIN && r <= TICKS_MAX ? r : 0;
+}
+
+/* Ticks of a second by our own clocks, 0 where there is no counter. */
+static double calibrate(void)
+{
+    const struct timespec wait = {.tv_nsec = CALIBRATE_NS};
+    struct instant a = now(), b;
+
+    (void)nanosleep(&wait, NULL);
+    b = now();
+    return rate_between(&a, &b);
+}
+
+static bool word(const struct go_runtime *rt, uint64_t address, uint64_t *ret)
+{
+    return address != 0 && rt->target->ops->read(rt->target->ctx, address, ret, sizeof(*ret)) == 0;
+}
+
+/* A field of runtime.ticks. */
+static bool ticks_word(const struct go_runtime *rt, int32_t offset, uint64_t *ret)
+{
+    return offset >= 0 && rt->ticks != 0 && word(rt, rt->ticks + (uint64_t)offset, ret);
+}
+
+/*
+ * The target's own answer if it has one (it computes it once, when first asked), so that our
+ * nanoseconds are its nanoseconds; else its formula with its start values; else ours. The first two
+ * must agree with ours, or they are not what we think.
+ */
+double buckets_ticks_per_second(struct go_runtime *rt)
+{
+    const struct go_layout *l = rt->layout;
+    struct instant start, at;
+    uint64_t value;
+    double own = calibrate();
+    double r = 0;
+
+    if (own == 0 || !l)
+        return own;
+    if (ticks_word(rt, l->ticks_val, &value))
+        r = (double)value;
+    if (r == 0 && ticks_word(rt, l->ticks_start_ticks, &start.ticks) &&
+        ticks_word(rt, l->ticks_start_time, &start.ns)) {
+        at = now();
+        if (at.ns > start.ns && at.ns - start.ns >= BASELINE_MIN_NS)
+            r = rate_between(&start, &at);
+    }
+    return fabs(r - own) <= own * TICKS_TOLERANCE ? r : own;
+}
+
+static int64_t rate_at(const struct go_runtime *rt, uint64_t address)
+{
+    uint64_t v;
+
+    return word(rt, address, &v) && v <= INT64_MAX ? (int64_t)v : -1;
+}
+
+int buckets_rates(struct go_runtime *rt, struct buckets_rates *ret)
+{
+    if (!rt->layout)
+        return -ENOTSUP;
+    *ret = (struct buckets_rates){
+        .memory = rate_at(rt, rt->mem_profile_rate),
+        .block = rate_at(rt, rt->block_profile_rate),
+        .mutex = rate_at(rt, rt->mutex_profile_rate),
+    };
+    return 0;
+}
+
+/* A rate that makes no sense would lead out of the numbers there are. */
+static int64_t whole(int64_t value, double scale)
+{
+    double r = (double)value * scale;
+
+    return r > -VALUE_LIMIT && r < VALUE_LIMIT ? (int64_t)r : value < 0 ? INT64_MIN : INT64_MAX;
+}
+
+/* runtime/pprof/protomem.go, scaleHeapSample: the chance of an object of this size to be sampled is
+ * 1 - exp(-size / rate). Rate 1 samples all; 0 and less are unknown. */
+void buckets_scale(int64_t count, int64_t bytes, int64_t rate, int64_t *ret_count,
+                   int64_t *ret_bytes)
+{
+    double scale;
+
+    *ret_count = count;
+    *ret_bytes = bytes;
+    if (count == 0 || bytes == 0) {
+        *ret_count = 0;
+        *ret_bytes = 0;
+    } else if (rate > 1) {
+        scale = 1 / (1 - exp(-((double)bytes / (double)count) / (double)rate));
+        *ret_count = whole(count, scale);
+        *ret_bytes = whole(bytes, scale);
+    }
+}
