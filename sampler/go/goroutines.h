@@ -47,7 +47,11 @@ struct goroutine {
 };
 
 struct goroutines_counts {
-    uint64_t total, user, system, running, dead, torn, unreadable, truncated;
+    uint64_t total, user, system, running, dead;
+    uint64_t torn;       /* never held still */
+    uint64_t unreadable; /* impossible: no such status, a stack outside its bounds … */
+    uint64_t truncated;  /* given, but the stack is not whole */
+    uint64_t unlabelled; /* given without its labels: they could not be read */
 };
 
 /**

@@ -150,8 +150,10 @@ bool go_image_has(const struct go_image *g, uint64_t pc)
 
 void go_image_data(const struct go_image *g, uint64_t *ret_lo, uint64_t *ret_hi)
 {
-    *ret_lo = g->module.noptrdata;
-    *ret_hi = g->module.enoptrbss;
+    const struct moduledata *m = &g->module;
+
+    *ret_lo = m->data != 0 && m->data < m->noptrdata ? m->data : m->noptrdata;
+    *ret_hi = m->enoptrbss;
 }
 
 /* The function of an address in memory; *ret_pc is its offset from text. */

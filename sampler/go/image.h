@@ -81,7 +81,8 @@ int go_image_function(struct go_image *g, const char *name, uint64_t *ret_entry,
 int go_image_entry(struct go_image *g, uint64_t pc, char *out, size_t out_bytes,
                    uint64_t *ret_entry);
 
-/** go_image_data(g, ret_lo, ret_hi): [noptrdata, enoptrbss): where the runtime's variables live. */
+/** go_image_data(g, ret_lo, ret_hi): from noptrdata (or data, where that is lower) to enoptrbss:
+ * where the runtime's variables live. */
 void go_image_data(const struct go_image *g, uint64_t *ret_lo, uint64_t *ret_hi);
 
 #endif

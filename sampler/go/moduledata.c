@@ -15,6 +15,7 @@ enum {
     AT_TEXT = 176,
     AT_ETEXT = 184,
     AT_NOPTRDATA = 192,
+    AT_DATA = 208,
     AT_ENOPTRBSS = 248,
     AT_RODATA_118 = 296, /* Go 1.18 and 1.19 */
     AT_RODATA_120 = 312, /* 1.20 added covctrs and ecovctrs before it */
@@ -76,6 +77,7 @@ static bool take(struct search *s, uint64_t address, const unsigned char *p)
         .text = word(p, AT_TEXT),
         .etext = word(p, AT_ETEXT),
         .noptrdata = word(p, AT_NOPTRDATA),
+        .data = word(p, AT_DATA),
         .enoptrbss = word(p, AT_ENOPTRBSS),
         .rodata = word(p, rodata),
         .gofunc = word(p, rodata + AT_GOFUNC),

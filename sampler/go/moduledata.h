@@ -21,7 +21,9 @@ enum {
 struct moduledata { /* addresses in the target's memory */
     uint64_t address;
     uint64_t text, etext;
-    uint64_t noptrdata, enoptrbss; /* the runtime's variables lie in [noptrdata, enoptrbss) */
+    /* The runtime's variables lie in [noptrdata, enoptrbss); where the C linker had the last word
+     * (cgo), data comes first. */
+    uint64_t noptrdata, data, enoptrbss;
     uint64_t rodata;
     uint64_t gofunc; /* FUNCDATA offsets count from here */
 };
