@@ -177,7 +177,7 @@ borders:  ## what each program links and includes is what design.md allows
 	@! $(call imports,$(SIDECAR_FORBIDS),$(patsubst %.c,build/release/%.o,$(call src,sidecar auth config))) || { echo "^ used by the sidecar's own objects"; exit 1; }
 	@! $(call imports,syscall,$(patsubst %.c,build/release/%.o,$(call src,sidecar auth config sampler profile wire cli))) || { echo "^ syscall() belongs into base/ and guard/"; exit 1; }
 	@tests/borders.sh '$(ALLOW)' build/release
-headers:  ## every header compiles alone, twice
+headers: build/gen/profile/pprof.pb-c.h  ## every header compiles alone, twice
 	@for h in $$(find $(FOLDERS) -name '*.h' | sort); do \
 	  printf '#include "%s"\n#include "%s"\n' $$h $$h | $(CC) $(BASE_CFLAGS) $(WARN) -fsyntax-only -x c - || exit 1; done; echo headers ok
 analyze: build/gen/profile/pprof.pb-c.h  ## gcc -fanalyzer at -O0 (GCC 12 folds leaks away above that)
@@ -185,11 +185,14 @@ analyze: build/gen/profile/pprof.pb-c.h  ## gcc -fanalyzer at -O0 (GCC 12 folds 
 CLANG_FORMAT ?= clang-format-14
 CLANG_TIDY   ?= clang-tidy-14
 C_FILES = $(shell find $(FOLDERS) tests -name '*.[ch]' -not -path '*/bin/*' | sort)
-lint: headers  ## format, cppcheck, clang-tidy, shellcheck
+build/tidy/compile_flags.txt: Makefile
+	@mkdir -p $(@D)
+	@printf '%s\n' -std=gnu11 -D_GNU_SOURCE -I$(CURDIR) -I$(CURDIR)/build/gen '-DPILLION_VERSION="lint"' -include $(CURDIR)/base/banned.h >$@
+lint: headers build/gen/profile/pprof.pb-c.h build/tidy/compile_flags.txt  ## format, cppcheck, clang-tidy, shellcheck
 	@tools/deps.sh test
 	@$(CLANG_FORMAT) --dry-run -Werror $(C_FILES) && echo format ok
 	@cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --suppressions-list=tools/cppcheck.txt --error-exitcode=1 -j2 -I. -Ibuild/gen $(FOLDERS) && echo cppcheck ok
-	@printf '%s\n' $(LIB_SRC) | xargs -P2 -n8 sh -c '$(CLANG_TIDY) --quiet "$$@" -- $(subst ',,$(subst ",,$(BASE_CFLAGS))) 2>/dev/null' tidy && echo clang-tidy ok
+	@printf '%s\n' $(LIB_SRC) | xargs -P2 -n8 $(CLANG_TIDY) --quiet -p build/tidy 2>/dev/null && echo clang-tidy ok
 	@shellcheck -x $$(git ls-files '*.sh' .ci/run) && echo shellcheck ok
 format:  ## clang-format in place
 	@$(CLANG_FORMAT) -i $(C_FILES)
