@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 
 #include "base/clock.h"
 #include "profile/profile.h"
@@ -10,6 +11,7 @@
 
 enum {
     FIRST_LOCATIONS = 1024,
+    MUTEX_RECORDED_MINOR = 20, /* mutex records are scaled already since */
 };
 
 struct maker {
@@ -208,6 +210,9 @@ static int locate(struct maker *m, const uint64_t *pcs, uint32_t depth)
     int steps = inlinelist_expand(m->list, pcs, depth, true, m->steps);
     int n = 0;
 
+    if (drops_foreign(m) && go_image_minor(m->rt->image) >= BUCKETS_PHYSICAL_MINOR &&
+        depth <= BUCKETS_KEPT_PCS)
+        steps = inlinelist_cut(m->list, m->steps, steps, BUCKETS_SHOWN_FRAMES, true);
     for (int i = 0; i < steps; i++) {
         const struct inlinelist_place *place = inlinelist_place(m->list, m->steps[i].place);
 
@@ -266,13 +271,29 @@ static int add_memory(void *ctx, const struct bucket *b)
     return profile_sample(m->profile, m->stack, (size_t)n, values, &label, label.num != 0);
 }
 
+/* Go 1.18 and 1.19 record each sampled mutex event as one, and multiply when they write
+ * (pprof.go, scaleMutexProfile); later ones multiply when they record. With the rate back at 0 what
+ * it was is not known: then as recorded. */
+static int64_t mutex_scale(const struct maker *m)
+{
+    bool scale = m->kind == BUCKET_PROFILE_MUTEX && m->rt->layout->minor < MUTEX_RECORDED_MINOR;
+
+    return scale && m->rates.mutex > 1 ? m->rates.mutex : 1;
+}
+
+static int64_t clamped(double v)
+{
+    return v < (double)INT64_MAX ? (int64_t)v : INT64_MAX;
+}
+
 /* pprof.go, printCountCycleProfile; mprof.go, blockProfileInternal: a count of 0 (events that were
  * sampled with a chance above 1) is shown as 1. */
 static int add_contention(void *ctx, const struct bucket *b)
 {
     struct maker *m = ctx;
     double ns = (double)b->cycles / (m->ticks_per_second / (double)CLOCK_NS_PER_SEC);
-    int64_t values[2] = {(int64_t)b->count, ns < (double)INT64_MAX ? (int64_t)ns : INT64_MAX};
+    double scale = (double)mutex_scale(m);
+    int64_t values[2] = {clamped(floor(b->count) * scale), clamped(ns * scale)};
     int n = locate(m, b->pcs, b->depth);
 
     if (n < 0)
@@ -346,6 +367,11 @@ static int shape(struct maker *m)
         (void)profile_add_comment(m->profile,
                                   "structures of this Go version are not certain: those of the "
                                   "nearest known one fit");
+    if (m->kind == BUCKET_PROFILE_MUTEX && m->rates.mutex <= 0 &&
+        m->rt->layout->minor < MUTEX_RECORDED_MINOR)
+        (void)profile_add_comment(m->profile,
+                                  "values are as sampled: the fraction is 0 by now, and "
+                                  "what it was is not known");
     return rc;
 }
 

@@ -12,7 +12,6 @@ enum {
     TAB_CELLS = 8,        /* tabwriter.NewWriter(w, 1, 8, 1, '\t', 0) */
     NO_TYPES_MINOR = 21,  /* funcNameForPrint leaves type arguments out from Go 1.21 on */
     SORTED_UP_MINOR = 23, /* writeHeapInternal's order by memory in use is ascending since */
-    EXPANDED_MINOR = 23,  /* block and mutex records are physical since */
     RUNTIME_SUBPACKAGES_MINOR = 24,
 };
 
@@ -272,7 +271,13 @@ static void put_pcs(struct writer *w, const struct record *r)
 
 static int expand(struct writer *w, const struct record *r)
 {
-    return inlinelist_expand(w->list, pcs_of(w, r), r->depth, false, w->steps);
+    int n = inlinelist_expand(w->list, pcs_of(w, r), r->depth, false, w->steps);
+    bool physical = w->minor >= BUCKETS_PHYSICAL_MINOR &&
+                    (w->kind == BUCKET_PROFILE_BLOCK || w->kind == BUCKET_PROFILE_MUTEX);
+
+    if (physical && r->depth <= BUCKETS_KEPT_PCS)
+        n = inlinelist_cut(w->list, w->steps, n, BUCKETS_SHOWN_FRAMES, false);
+    return n;
 }
 
 /* ---- The forms */
@@ -360,7 +365,7 @@ static int write_contention(struct writer *w, double ticks_per_second)
         if (steps < 0)
             return steps;
         buf_printf(w->out, "%" PRId64 " %" PRId64 " @", r->values[0], r->values[1]);
-        if (w->minor < EXPANDED_MINOR)
+        if (w->minor < BUCKETS_PHYSICAL_MINOR)
             put_pcs(w, r);
         else
             put_expanded(w, steps);

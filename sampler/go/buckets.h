@@ -11,6 +11,12 @@
 enum {
     BUCKETS_MAX = 1024 * 1024, /* of one list */
     BUCKETS_DEPTH_MAX = 1024,  /* bucket.nstk; more is no bucket */
+    /* Since Go 1.23 block and mutex records keep some more pcs than are shown, for those that turn
+     * out to be inlined (runtime/proc.go, makeProfStackFP); runtime/pprof shows
+     * debug.profstackdepth frames of them, which is 128 unless GODEBUG says more. */
+    BUCKETS_PHYSICAL_MINOR = 23,
+    BUCKETS_SHOWN_FRAMES = 128,
+    BUCKETS_KEPT_PCS = 1 + 6 + BUCKETS_SHOWN_FRAMES, /* a longer one: GODEBUG says more */
 };
 
 enum buckets_kind { BUCKETS_MEMORY = 1, BUCKETS_BLOCK = 2, BUCKETS_MUTEX = 3 };

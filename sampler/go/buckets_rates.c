@@ -10,9 +10,12 @@
 #include "sampler/go/buckets.h"
 
 enum {
-    CALIBRATE_NS = 2 * 1000 * 1000,   /* two readings of both clocks so far apart */
-    CALIBRATE_TRIES = 3,              /* the shortest bracket counts */
-    BASELINE_MIN_NS = 5 * 1000 * 1000 /* minTimeForTicksPerSecond, runtime/runtime.go */
+    CALIBRATE_NS = 2 * 1000 * 1000,    /* two readings of both clocks so far apart */
+    CALIBRATE_TRIES = 3,               /* the shortest bracket counts */
+    BASELINE_MIN_NS = 5 * 1000 * 1000, /* minTimeForTicksPerSecond, runtime/runtime.go */
+    /* In Go 1.18 the type of runtime.ticks has no name, and no row in the layout: {lock mutex, pad
+     * uint32, val uint64}. */
+    TICKS_VAL_GO118 = 16,
 };
 
 /* The slowest and fastest counters there are: 1 MHz to 100 GHz. */
@@ -110,7 +113,7 @@ double buckets_ticks_per_second(struct go_runtime *rt)
 
     if (own == 0 || !l)
         return own;
-    if (ticks_word(rt, l->ticks_val, &value))
+    if (ticks_word(rt, l->minor > 18 ? l->ticks_val : TICKS_VAL_GO118, &value))
         r = (double)value;
     if (r == 0 && ticks_word(rt, l->ticks_start_ticks, &start.ticks) &&
         ticks_word(rt, l->ticks_start_time, &start.ns)) {

@@ -222,3 +222,22 @@ int inlinelist_expand(struct inlinelist *l, const uint64_t *pcs, size_t count, b
     }
     return n;
 }
+
+int inlinelist_cut(const struct inlinelist *l, struct inlinelist_step *steps, int count, int max,
+                   bool whole)
+{
+    int left = max;
+
+    for (int i = 0; i < count; i++) {
+        const struct inlinelist_place *p = &l->places[steps[i].place].public;
+        uint64_t bit;
+
+        if (left == 0)
+            return i;
+        for (bit = 1; bit != 0 && left > 0 && p->levels > 0; bit <<= 1)
+            left -= (steps[i].shown & bit) != 0;
+        if (left == 0 && !whole && bit != 0)
+            steps[i].shown &= bit - 1;
+    }
+    return count;
+}

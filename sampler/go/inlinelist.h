@@ -77,4 +77,11 @@ void inlinelist_level(const struct inlinelist *l, uint32_t place, uint32_t level
 int inlinelist_expand(struct inlinelist *l, const uint64_t *pcs, size_t count, bool whole,
                       struct inlinelist_step *steps);
 
+/**
+ * inlinelist_cut(l, steps, count, max, whole): leave at most ${max} frames, as a buffer of so many
+ * would; ${whole}: the last place keeps all its levels. The number of steps left.
+ */
+int inlinelist_cut(const struct inlinelist *l, struct inlinelist_step *steps, int count, int max,
+                   bool whole);
+
 #endif

@@ -115,6 +115,7 @@ static const struct variable variables[] = {
     {"blockprofilerate", offsetof(struct go_runtime, block_profile_rate), is_rate, 0, true},
     {"mutexprofilerate", offsetof(struct go_runtime, mutex_profile_rate), is_rate, 0, true},
     {"mProfCycle", offsetof(struct go_runtime, mprof_cycle), NULL, 0, true},
+    {"mProf", offsetof(struct go_runtime, mprof_cycle), NULL, 0, true}, /* Go 1.18: in a struct */
     {"allp", offsetof(struct go_runtime, allp), NULL, 0, false},
     {"sched", offsetof(struct go_runtime, sched), NULL, 0, false},
     {"memstats", offsetof(struct go_runtime, memstats), NULL, 0, false},
@@ -170,7 +171,7 @@ static int locate_all(struct go_runtime *rt, unsigned *ret_found)
     return 0;
 }
 
-/* What is missing, by name; mProfCycle was made a variable in Go 1.19. */
+/* What is missing, by name; mProfCycle was made a variable of its own in Go 1.19. */
 static void note_missing(struct go_runtime *rt)
 {
     char names[ERR_TEXT_BYTES / 2] = "";
@@ -180,7 +181,7 @@ static void note_missing(struct go_runtime *rt)
         const struct variable *v = &variables[i];
 
         if (*member(rt, v) != 0 || used >= sizeof(names) ||
-            (v->valid == NULL && strcmp(v->name, "mProfCycle") == 0 && rt->layout->minor < 19))
+            strcmp(v->name, rt->layout->minor < 19 ? "mProfCycle" : "mProf") == 0)
             continue;
         used +=
             (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "", v->name);
