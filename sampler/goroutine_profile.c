@@ -185,6 +185,24 @@ static size_t detail_labels(struct builder *b, const struct gofold_key *k,
     return n;
 }
 
+/* What all goroutines of a group share. */
+static size_t group_labels(struct builder *b, const struct gofold_key *k,
+                           struct profile_label out[static LABELS_MORE])
+{
+    size_t bytes, n = 0;
+    const char *state = gofold_text(&b->fold, k->state, &bytes);
+    const struct gosyms_sym *sym;
+    uint32_t index;
+
+    if (state)
+        out[n++] = (struct profile_label){.key = "state", .str = state};
+    sym = k->created_by ? gosyms_get(&b->syms, k->created_by - 1, &index) : NULL;
+    if (sym && sym->count > 0)
+        out[n++] =
+            (struct profile_label){.key = "created_by", .str = gosyms_text(&b->syms, sym->outer)};
+    return n;
+}
+
 static int add_sample(struct builder *b, const struct gofold_group *g)
 {
     uint64_t locations[GOROUTINES_DEPTH_MAX + 2];
@@ -194,6 +212,8 @@ static int add_sample(struct builder *b, const struct gofold_group *g)
 
     if (g->key->flags & GOROUTINE_RUNNING)
         locations[n++] = marker(b, "[running]");
+    if (g->key->flags & GOROUTINE_TORN)
+        locations[n++] = marker(b, "[torn]");
     for (uint32_t i = 0; i < g->key->depth; i++) {
         bool hidden;
         uint64_t id = location_of(b, g->key->addresses[i], &hidden);
@@ -205,7 +225,8 @@ static int add_sample(struct builder *b, const struct gofold_group *g)
     }
     if (n == 0 || (g->key->flags & GOROUTINE_TRUNCATED))
         locations[n++] = marker(b, "[truncated]");
-    labelled = labels_of(b, g->key->labels, labels);
+    labelled = b->flags & GOROUTINE_PROFILE_GROUPS ? group_labels(b, g->key, labels)
+                                                   : labels_of(b, g->key->labels, labels);
     if (b->flags & GOROUTINE_PROFILE_DETAIL) {
         if (labelled > PROFILE_LABELS_MAX - LABELS_MORE)
             labelled = PROFILE_LABELS_MAX - LABELS_MORE;
@@ -233,7 +254,7 @@ static void comment_all(struct builder *b, const struct goroutines_counts *c)
     comment(b->profile, "target: %s", go_image_version(b->rt->image));
     comment(b->profile,
             "goroutines: %" PRIu64 ", the runtime's own: %" PRIu64 ", running (no stack): %" PRIu64
-            ", torn and left out: %" PRIu64 ", impossible and left out: %" PRIu64
+            ", torn (no stack): %" PRIu64 ", impossible and left out: %" PRIu64
             ", stack not whole: %" PRIu64 ", labels not read: %" PRIu64,
             c->user, c->system, c->running, c->torn, c->unreadable, c->truncated, c->unlabelled);
     if (!b->rt->certain)
@@ -297,7 +318,9 @@ static int finish(struct builder *b, const struct goroutines_counts *counts)
 
 static unsigned fold_by(enum goroutine_form form, unsigned flags)
 {
-    unsigned by = form == GOROUTINE_JSON || form == GOROUTINE_GROUPED ? GOFOLD_STATE : 0;
+    bool groups =
+        form == GOROUTINE_JSON || form == GOROUTINE_GROUPED || flags & GOROUTINE_PROFILE_GROUPS;
+    unsigned by = groups ? GOFOLD_STATE : 0;
 
     return flags & GOROUTINE_PROFILE_DETAIL && form != GOROUTINE_DEBUG1
                ? GOFOLD_STATE | GOFOLD_SINGLE

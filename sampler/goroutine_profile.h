@@ -25,6 +25,9 @@ enum goroutine_profile_flag {
      * labels (pprof) or members (JSON). */
     GOROUTINE_PROFILE_DETAIL = 1,
     GOROUTINE_PROFILE_SYSTEM = 2, /* the runtime's own too */
+    /* pprof: state and created_by as labels and nothing that is one goroutine's own, so that equal
+     * ones are one sample: what changes over time is then a count */
+    GOROUTINE_PROFILE_GROUPS = 4,
 };
 
 /**

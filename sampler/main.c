@@ -66,7 +66,7 @@ static int step(struct sampler *s)
     nfds_t at = POLL_FIRST;
     int r = 0;
 
-    if (poll(fds, n, wait) < 0)
+    if (poll(fds, n, s->waiting_count ? 0 : wait) < 0)
         return errno == EINTR ? 0 : -errno;
     for (size_t i = 0; i < WIRE_PERF_SLOTS; i++) {
         if (s->recordings[i])
@@ -78,7 +78,7 @@ static int step(struct sampler *s)
         r = ask_guard_news(&s->guard);
     if (r)
         return r;
-    if (fds[POLL_FRONT].revents) {
+    if (fds[POLL_FRONT].revents || s->waiting_count) {
         r = serve_front(s);
         if (r == -EPROTO) {
             log_error("the front broke the rules", LOG_STR("why", s->front.why));

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "sampler/go/labels.h"
+#include "sampler/go/runtime.h"
 #include "sampler/perf/session.h"
 #include "sampler/stacks.h"
 #include "sampler/symbols/space.h"
@@ -16,6 +17,8 @@
 struct scene {
     struct ask_guard *guard;
     struct space *space;
+    struct go_runtime runtime; /* good when has_runtime; opened when first asked for */
+    bool has_runtime;
     struct labels *labels;            /* NULL: cannot be had */
     char labels_note[ERR_TEXT_BYTES]; /* why not */
 };

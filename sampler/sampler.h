@@ -9,6 +9,10 @@
 #include "sampler/source.h"
 #include "wire/answer_sampler.h"
 
+enum {
+    SAMPLER_WAITING_MAX = 16, /* further ones stay in the socket */
+};
+
 struct sampler {
     struct ask_guard guard;
     struct link front;
@@ -18,6 +22,9 @@ struct sampler {
     uint64_t anchor_start, anchor_inode; /* its executable's first mapping: an exec changes it */
     struct recording *recordings[WIRE_PERF_SLOTS];
     struct answer_sampler_question question; /* the one at hand */
+    /* questions that came while a long one was answered */
+    struct answer_sampler_question waiting[SAMPLER_WAITING_MAX];
+    size_t waiting_count;
 };
 
 /**
@@ -26,6 +33,16 @@ struct sampler {
  */
 int scene_ready(struct sampler *s, struct err *e);
 void scene_drop(struct sampler *s);
+
+/** scene_runtime(s, e): the Go runtime's variables, after scene_ready(). -ENOTSUP: no Go program,
+ * or one that we cannot read, with the reason. */
+int scene_runtime(struct sampler *s, struct err *e);
+
+/**
+ * sampler_hear(s, id): take in what the front says while question ${id} is being answered: true
+ * when that question was cancelled or the front is gone. Other questions are kept for later.
+ */
+bool sampler_hear(struct sampler *s, uint32_t id);
 
 /** serve_front(s): take one question. 0; -EAGAIN; -EPIPE; -EPROTO (s->front.why). */
 int serve_front(struct sampler *s);

@@ -10,6 +10,7 @@ void scene_drop(struct sampler *s)
 {
     labels_free(s->scene.labels);
     space_free(s->scene.space);
+    s->scene.has_runtime = false;
     s->scene.labels = NULL;
     s->scene.space = NULL;
     s->scene.labels_note[0] = '\0';
@@ -114,4 +115,20 @@ int scene_ready(struct sampler *s, struct err *e)
     if (fresh)
         make_labels(s);
     return 0;
+}
+
+int scene_runtime(struct sampler *s, struct err *e)
+{
+    struct go_image *go = space_go(s->scene.space);
+    int r;
+
+    if (s->scene.has_runtime)
+        return 0;
+    if (!go)
+        return err_set(e, -ENOTSUP, "%s",
+                       space_note(s->scene.space)[0] ? space_note(s->scene.space)
+                                                     : "the target is not a Go program");
+    r = go_runtime_open(go, &s->source.target, &s->scene.runtime, e);
+    s->scene.has_runtime = r == 0;
+    return r;
 }

@@ -6,6 +6,7 @@
 
 #include "base/bulk.h"
 #include "base/log.h"
+#include "sampler/runtime_serve.h"
 #include "sampler/sampler.h"
 #include "wire/codec.h"
 
@@ -170,9 +171,37 @@ static int on_argv(struct sampler *s)
     return r;
 }
 
+bool sampler_hear(struct sampler *s, uint32_t id)
+{
+    while (s->waiting_count < SAMPLER_WAITING_MAX) {
+        struct answer_sampler_question *q = &s->waiting[s->waiting_count];
+        int r = answer_sampler_next(&s->front, q);
+
+        if (r == -EAGAIN)
+            return false;
+        if (r) /* gone or broken: seen again, and answered, when this question is done */
+            return true;
+        if (q->type == WIRE_ASK_CANCEL && q->id == id)
+            return true;
+        s->waiting_count++;
+    }
+    return false;
+}
+
+/* The next question: one that waited, or one from the link. */
+static int next_question(struct sampler *s)
+{
+    if (s->waiting_count == 0)
+        return answer_sampler_next(&s->front, &s->question);
+    s->question = s->waiting[0];
+    s->waiting_count--;
+    memmove(&s->waiting[0], &s->waiting[1], s->waiting_count * sizeof(s->waiting[0]));
+    return 0;
+}
+
 int serve_front(struct sampler *s)
 {
-    int r = answer_sampler_next(&s->front, &s->question);
+    int r = next_question(s);
 
     if (r)
         return r;
@@ -181,6 +210,10 @@ int serve_front(struct sampler *s)
         return on_cpu(s);
     case WIRE_ASK_CANCEL:
         return on_cancel(s);
+    case WIRE_ASK_RUNTIME:
+        return runtime_serve_profile(s);
+    case WIRE_ASK_STATS:
+        return runtime_serve_stats(s);
     case WIRE_ASK_ABOUT:
         return on_about(s);
     case WIRE_ASK_SYMBOL:
