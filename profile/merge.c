@@ -17,6 +17,7 @@ struct file_rec {
 struct merge {
     struct profile *dst;
     const struct profile *src;
+    int64_t factor;    /* of the source's values */
     uint32_t *strings; /* number in src to number in dst; the others: number to id */
     uint32_t *mappings;
     uint32_t *functions;
@@ -257,11 +258,16 @@ static int merge_sample(struct merge *m, size_t i)
 {
     struct profile_label_rec labels[PROFILE_LABELS_MAX];
     uint32_t stack[PROFILE_DEPTH_MAX];
+    int64_t values[PROFILE_TYPES_MAX];
     const struct profile_label_rec *from;
     struct profile_sample_view view;
     size_t n;
 
     (void)profile_get_sample(m->src, i, &view);
+    for (size_t j = 0; j < m->src->ntypes; j++) {
+        if (__builtin_mul_overflow(view.values[j], m->factor, &values[j]))
+            return -EOVERFLOW;
+    }
     for (size_t j = 0; j < view.depth; j++)
         stack[j] = m->locations[view.locations[j] - 1];
     from = profile_sample_labels(m->src, i, &n);
@@ -271,7 +277,7 @@ static int merge_sample(struct merge *m, size_t i)
         labels[j].str = m->strings[from[j].str];
         labels[j].unit = m->strings[from[j].unit];
     }
-    return profile_put_sample(m->dst, stack, view.depth, view.values, labels, n);
+    return profile_put_sample(m->dst, stack, view.depth, values, labels, n);
 }
 
 static int merge_samples(struct merge *m)
@@ -334,9 +340,10 @@ static const char *merge_reason(int rc)
 }
 
 /* What can be refused is refused before the destination is touched. */
-int profile_merge(struct profile *dst, const struct profile *src, struct err *e)
+int profile_merge_times(struct profile *dst, const struct profile *src, int64_t factor,
+                        struct err *e)
 {
-    struct merge m = {.dst = dst, .src = src};
+    struct merge m = {.dst = dst, .src = src, .factor = factor};
     int rc;
 
     if (dst->ntypes > 0 || dst->samples.count > 0) {
@@ -345,7 +352,7 @@ int profile_merge(struct profile *dst, const struct profile *src, struct err *e)
             return rc;
     }
     if (dst == src) {
-        rc = merge_double(dst);
+        rc = factor == 1 ? merge_double(dst) : -EINVAL;
     } else {
         rc = merge_init(&m);
         if (rc == 0)
@@ -358,4 +365,9 @@ int profile_merge(struct profile *dst, const struct profile *src, struct err *e)
     }
     dst->failed |= src->failed;
     return 0;
+}
+
+int profile_merge(struct profile *dst, const struct profile *src, struct err *e)
+{
+    return profile_merge_times(dst, src, 1, e);
 }

@@ -179,6 +179,16 @@ int profile_decode(const void *data, size_t bytes, struct profile **ret, struct 
 int profile_merge(struct profile *dst, const struct profile *src, struct err *e);
 
 /**
+ * profile_diff(before, after, ret, e): what came in between, over all sample types, as Go's
+ * `?seconds=N` gives it (net/http/pprof: Merge of -before and after): values may be negative,
+ * samples without any difference are left out with all that only they used. Time is ${after}'s,
+ * the duration what lies between both. Errors as profile_merge(), and -EINVAL when ${after} is the
+ * older one.
+ */
+int profile_diff(const struct profile *before, const struct profile *after, struct profile **ret,
+                 struct err *e);
+
+/**
  * profile_validate(p, e): what every known reader demands (facts/pprof.md, section 2): 0, or
  * -EINVAL with the reason. References, ids and UTF-8 cannot be wrong in a struct profile.
  */

@@ -113,6 +113,13 @@ int profile_put_sample(struct profile *p, const uint32_t *stack, size_t depth,
 /** profile_put_comment(p, text): as profile_add_comment, by string number. */
 int profile_put_comment(struct profile *p, uint32_t text);
 
+/**
+ * profile_merge_times(dst, src, factor, e): profile_merge() with each of the source's values times
+ * ${factor}; not a profile with itself.
+ */
+int profile_merge_times(struct profile *dst, const struct profile *src, int64_t factor,
+                        struct err *e);
+
 /* Records by id (from 1, must exist) or number. */
 const struct profile_mapping_rec *profile_mapping_rec(const struct profile *p, uint64_t id);
 const struct profile_function_rec *profile_function_rec(const struct profile *p, uint64_t id);
