@@ -2,7 +2,7 @@
 // that never hold still. It serves net/http/pprof on a loopback port, so that what was read from
 // outside can be compared with what the program says of itself.
 //
-// It prints "listen ADDRESS", then "ready"; it ends when it is killed.
+// It prints "listen ADDRESS", "pid PID", then "ready"; it ends when it is killed.
 package main
 
 import (
@@ -27,6 +27,7 @@ var (
 	fGrow      = flag.Int("grow", 0, "goroutines whose stacks grow and shrink")
 	fCalls     = flag.Int("calls", 0, "goroutines that make system calls without end")
 	fDeep      = flag.Int("deep", 200, "frames of 1 KiB of the goroutine with the large stack")
+	fRecurse   = flag.Int("recurse", 300, "frames of the goroutine with the deep stack")
 	fFinalizer = flag.Bool("finalizer", false, "a finalizer that never returns")
 	fCgo       = flag.Int("cgo", 0, "goroutines in C functions (a build with cgo)")
 )
@@ -68,6 +69,7 @@ func main() {
 	churnAll()
 	serve()
 	time.Sleep(200 * time.Millisecond) // until those that wait do so
-	fmt.Println("ready", os.Getpid())
+	fmt.Println("pid", os.Getpid())
+	fmt.Println("ready")
 	select {}
 }

@@ -190,7 +190,7 @@ func parkAll(c chan int, n int) {
 	go waitDeferred(c)
 	go waitPanicking(c)
 	go recursive(20, func() { waitReceive(c) })
-	go recursive(300, func() { waitReceive(c) })
+	go recursive(*fRecurse, func() { waitReceive(c) })
 	go large(*fDeep, func() { waitReceive(c) })
 	time.AfterFunc(time.Millisecond, func() { waitReceive(c) })
 	for i := 0; i < 3; i++ {
