@@ -50,7 +50,7 @@ static bool put_text(struct gofold *f, const void *text, size_t bytes, uint32_t 
 int gofold_add(struct gofold *f, const struct goroutine *g)
 {
     struct gofold_key *k = f->key;
-    unsigned counted = GOROUTINE_RUNNING | GOROUTINE_TRUNCATED;
+    unsigned counted = GOROUTINE_RUNNING | GOROUTINE_TRUNCATED | GOROUTINE_TORN;
     uint32_t i;
     int is_new = 0;
 

@@ -164,6 +164,8 @@ int goroutine_text_one(struct gosyms *syms, const struct goroutine *g, struct bu
     }
     if (g->flags & GOROUTINE_RUNNING) /* as the runtime says it of one on another thread */
         buf_puts(out, "\tgoroutine running on other thread; stack unavailable\n");
+    if (g->flags & GOROUTINE_TORN)
+        buf_puts(out, "\tgoroutine did not hold still; stack unavailable\n");
     put_view(out, syms, &v);
     if (g->flags & GOROUTINE_TRUNCATED)
         buf_puts(out, "...additional frames elided...\n");
@@ -270,6 +272,8 @@ static int put_group1(struct buf *out, struct gosyms *syms, const struct gofold 
     buf_putc(out, '\n');
     if (g->key->flags & GOROUTINE_RUNNING)
         buf_puts(out, "#\t0x0\t[running]\n");
+    if (g->key->flags & GOROUTINE_TORN)
+        buf_puts(out, "#\t0x0\t[torn]\n");
     lines = put_stack(out, syms, g->key, false);
     if (lines == 0)
         lines = put_stack(out, syms, g->key, true);
@@ -302,7 +306,7 @@ void goroutine_text_missing(const struct goroutines_counts *c, struct buf *out)
     if (c->running)
         buf_printf(out, "running, so without a stack: %" PRIu64 "\n", c->running);
     if (c->torn)
-        buf_printf(out, "never held still, left out: %" PRIu64 "\n", c->torn);
+        buf_printf(out, "never held still, so without a stack: %" PRIu64 "\n", c->torn);
     if (c->unreadable)
         buf_printf(out, "impossible, left out: %" PRIu64 "\n", c->unreadable);
     if (c->truncated)

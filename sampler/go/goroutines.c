@@ -176,6 +176,8 @@ static unsigned flags_of(struct reading *r, const struct gread_found *f)
         flags |= GOROUTINE_SYSTEM;
     if (f->kind == GREAD_RUNNING)
         flags |= GOROUTINE_RUNNING;
+    if (f->kind == GREAD_TORN)
+        flags |= GOROUTINE_TORN;
     if (f->view->lockedm != 0)
         flags |= GOROUTINE_LOCKED;
     if (f->cut)
@@ -214,7 +216,7 @@ static int give(struct reading *r, const struct gread_found *f)
         g.pcs = f->stack->pcs;
         g.exact = f->stack->exact;
     }
-    if (v->labels != 0) {
+    if (v->labels != 0 && f->kind != GREAD_TORN) {
         e = read_labels(r, v);
         if (r->labels_pointer == v->labels) {
             g.labels = r->labels;
@@ -235,12 +237,13 @@ static int found(void *ctx, const struct gread_found *f)
     case GREAD_DEAD:
         r->counts.dead++;
         return 0;
-    case GREAD_TORN:
-        r->counts.torn++;
-        return 0;
     case GREAD_UNREADABLE:
         r->counts.unreadable++;
         return 0;
+    case GREAD_TORN:
+        r->counts.torn++;
+        /* It is between two states, so what it says may be of two goroutines. */
+        return f->view->goid != 0 && f->view->status <= GVIEW_WAITING ? give(r, f) : 0;
     case GREAD_RUNNING:
     case GREAD_STACK:
         break;

@@ -30,6 +30,7 @@ enum goroutine_flag {
     GOROUTINE_TRUNCATED = 8, /* deeper than GOROUTINES_DEPTH_MAX, or the walk ended early */
     GOROUTINE_NEVER_RAN = 16,
     GOROUTINE_IN_CGO = 32,
+    GOROUTINE_TORN = 64, /* it is there, but never held still: no stack; state as last seen */
 };
 
 struct goroutine {
@@ -48,7 +49,7 @@ struct goroutine {
 
 struct goroutines_counts {
     uint64_t total, user, system, running, dead;
-    uint64_t torn;       /* never held still */
+    uint64_t torn;       /* never held still; given without a stack where its goid is sure */
     uint64_t unreadable; /* impossible: no such status, a stack outside its bounds … */
     uint64_t truncated;  /* given, but the stack is not whole */
     uint64_t unlabelled; /* given without its labels: they could not be read */

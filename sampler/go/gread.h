@@ -22,7 +22,7 @@ enum gread_kind {
     GREAD_DEAD,
     GREAD_RUNNING, /* no stack */
     GREAD_STACK,
-    GREAD_TORN,       /* it never held still */
+    GREAD_TORN,       /* it never held still: a view without stack, true by itself */
     GREAD_UNREADABLE, /* it held still, and is impossible */
 };
 
