@@ -43,13 +43,21 @@ int sandbox_set_caps(uint64_t bits)
 static int set_limits(const struct sandbox_want *want, struct err *e)
 {
     struct rlimit none = {0, 0};
-    struct rlimit files = {want->nofile, want->nofile};
+    struct rlimit files;
 
     (void)setrlimit(RLIMIT_CORE, &none);
     if (want->role != SANDBOX_GUARD) /* root is exempt by capability only, and we have none left */
         (void)setrlimit(RLIMIT_NPROC, &none);
-    if (want->nofile && setrlimit(RLIMIT_NOFILE, &files) != 0)
-        return err_set(e, -errno, "cannot set RLIMIT_NOFILE to %u", want->nofile);
+    if (want->nofile) {
+        if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+            return err_set(e, -errno, "cannot read RLIMIT_NOFILE");
+        /* never up: that takes CAP_SYS_RESOURCE, and a low limit was somebody's wish */
+        if (files.rlim_max > want->nofile)
+            files.rlim_max = want->nofile;
+        files.rlim_cur = files.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+            return err_set(e, -errno, "cannot set RLIMIT_NOFILE");
+    }
     return 0;
 }
 
