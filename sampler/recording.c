@@ -16,6 +16,12 @@ enum {
 #endif
 };
 
+enum {
+    /* Reading the mappings of a program that maps code all the time (a JIT) may take one part in
+     * this of a recording's time, and as much of a second in advance. */
+    REMAP_SHARE = 50,
+};
+
 int recording_start(struct scene *scene, uint32_t slot, uint32_t id, const struct wire_cpu *want,
                     struct recording **ret, struct err *e)
 {
@@ -33,6 +39,7 @@ int recording_start(struct scene *scene, uint32_t slot, uint32_t id, const struc
     r->scene = scene;
     r->id = id;
     r->want = *want;
+    r->target = scene->guard->target;
     if (!labels)
         r->want.flags &= ~(uint32_t)WIRE_CPU_LABELS;
     stacks_init(&r->stacks);
@@ -50,6 +57,22 @@ int recording_start(struct scene *scene, uint32_t slot, uint32_t id, const struc
     return 0;
 }
 
+/*
+ * New code is taken in before the first sample that may be in it: what is in no known mapping ends
+ * a chain. Beyond the share it waits for a later sample, or for the end, where names are sought.
+ */
+static void follow_mappings(struct recording *r)
+{
+    uint64_t now_ns = clock_mono_ns();
+    struct err e = {0};
+
+    if (r->remap_ns * REMAP_SHARE > now_ns - r->began_ns + CLOCK_NS_PER_SEC)
+        return;
+    r->unmapped = false;
+    (void)scene_refresh(r->scene, &e); /* of a target that is gone or another: as it was */
+    r->remap_ns += clock_mono_ns() - now_ns;
+}
+
 /* Labels first: each moment makes them older. */
 static int each_sample(void *ctx, const struct session_sample *s)
 {
@@ -59,6 +82,10 @@ static int each_sample(void *ctx, const struct session_sample *s)
     if ((r->want.flags & WIRE_CPU_LABELS) && s->record->regs_valid)
         labels_read(r->scene->labels, s->record->regs[REG_G], s->record->regs[REG_SP],
                     s->record->time_ns, &r->stacks.sets, &set);
+    if (s->remapped)
+        r->unmapped = true;
+    if (r->unmapped)
+        follow_mappings(r);
     unwind_sample(r->scene->space, s->record, &r->stack, &r->unwound);
     if (stacks_add(&r->stacks, set, r->stack.address, r->stack.depth, s->weight_ns) != 0) {
         r->dropped++;
@@ -107,7 +134,7 @@ static void fill(const struct recording *r, const struct session_counts *c,
     ret->samples = c->samples - r->dropped;
     ret->lost = c->lost + r->dropped;
     ret->duration_ns = r->ends_ns - r->began_ns;
-    ret->mode = r->scene->guard->target.mode;
+    ret->mode = r->target.mode;
 }
 
 void recording_profile(struct recording *r, struct wire_profile *ret, int *ret_fd)
@@ -121,6 +148,9 @@ void recording_profile(struct recording *r, struct wire_profile *ret, int *ret_f
     /* what arrives after an exec belongs to another program */
     ret->result = session_stop(r->session, each_sample, r);
     session_counts(r->session, &counts);
+    if ((r->unmapped || counts.remapped) && r->ended != WIRE_ENDED_EXEC)
+        (void)scene_refresh(r->scene, &e);
+    err_clear(&e);
     fill(r, &counts, ret);
     if (ret->result == 0 || ret->result == -ESRCH) {
         facts.recording = r;

@@ -16,6 +16,8 @@
 /* What all recordings of one target share; remade when the target changes or execs. */
 struct scene {
     struct ask_guard *guard;
+    uint32_t generation;                 /* of the target it is of, 0: no scene */
+    uint64_t anchor_start, anchor_inode; /* its executable's first mapping: an exec changes it */
     struct space *space;
     struct go_runtime runtime; /* good when has_runtime; opened when first asked for */
     bool has_runtime;
@@ -23,16 +25,25 @@ struct scene {
     char labels_note[ERR_TEXT_BYTES]; /* why not */
 };
 
+/**
+ * scene_refresh(scene, e): take in the mappings as they are now, as long as it is the same program
+ * that runs there. -ESTALE: it is not, and the scene is as it was; -ESRCH, -ENOMEM: likewise.
+ */
+int scene_refresh(struct scene *scene, struct err *e);
+
 struct recording {
     struct scene *scene;
     uint32_t id; /* of the question */
     struct wire_cpu want;
+    struct wire_target target; /* as it was at the start: one that is gone has no name, no mode */
     struct session *session;
     struct stacks stacks;
     struct unwind_counts unwound;
     struct unwind_stack stack; /* of the sample at hand: too large for the C stack of a callback */
     uint64_t began_real_ns, began_ns, ends_ns;
-    uint64_t dropped; /* samples that found no place */
+    uint64_t dropped;  /* samples that found no place */
+    uint64_t remap_ns; /* spent so far on following new mappings */
+    bool unmapped;     /* code was mapped that the scene does not know yet */
     bool over;
     enum wire_ended ended;
 };

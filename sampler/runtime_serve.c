@@ -129,8 +129,7 @@ int runtime_serve_profile(struct sampler *s)
     r = answer_sampler_runtime(&s->front, reading.id, &read, fd);
     if (fd >= 0)
         (void)close(fd);
-    if (s->scene.space)
-        space_trim(s->scene.space);
+    scene_trim(s);
     (void)malloc_trim(0);
     return r;
 }

@@ -18,8 +18,6 @@ struct sampler {
     struct link front;
     struct source source;
     struct scene scene;
-    uint32_t generation;                 /* of the target the scene is of, 0: no scene */
-    uint64_t anchor_start, anchor_inode; /* its executable's first mapping: an exec changes it */
     struct recording *recordings[WIRE_PERF_SLOTS];
     struct answer_sampler_question question; /* the one at hand */
     /* questions that came while a long one was answered */
@@ -29,7 +27,8 @@ struct sampler {
 
 /**
  * scene_ready(s, e): the target's mappings as they are now, the Go half, the labels; kept between
- * profiles of one target. -ESRCH: there is none (e: the guard's reason).
+ * profiles of one target. -ESRCH: there is none (e: the guard's reason). -EAGAIN: it has just
+ * become another one, and recordings of the old one are not over yet.
  */
 int scene_ready(struct sampler *s, struct err *e);
 void scene_drop(struct sampler *s);
@@ -43,6 +42,9 @@ int scene_runtime(struct sampler *s, struct err *e);
  * when that question was cancelled or the front is gone. Other questions are kept for later.
  */
 bool sampler_hear(struct sampler *s, uint32_t id);
+
+/** scene_trim(s): give memory back, unless a recording still needs what the caches know. */
+void scene_trim(struct sampler *s);
 
 /** serve_front(s): take one question. 0; -EAGAIN; -EPIPE; -EPROTO (s->front.why). */
 int serve_front(struct sampler *s);

@@ -14,14 +14,14 @@ void scene_drop(struct sampler *s)
     s->scene.labels = NULL;
     s->scene.space = NULL;
     s->scene.labels_note[0] = '\0';
-    s->generation = 0;
+    s->scene.generation = 0;
 }
 
-static int fetch_maps(struct sampler *s, struct bulk *ret, struct err *e)
+static int fetch_maps(const struct scene *s, struct bulk *ret, struct err *e)
 {
     int truncated;
     int fd;
-    int r = ask_guard_maps(&s->guard, s->source.generation, &fd, &truncated);
+    int r = ask_guard_maps(s->guard, s->generation, &fd, &truncated);
 
     if (r)
         return err_set(e, r, "cannot read the target's mappings: %s", strerror(-r));
@@ -35,26 +35,46 @@ static int fetch_maps(struct sampler *s, struct bulk *ret, struct err *e)
     return 0;
 }
 
-/* The lowest mapping of a file: that of the executable, or of the loader: an exec changes it. */
-static bool same_program(struct sampler *s, const struct bulk *text, struct err *e)
+/*
+ * The lowest mapping of a file: that of the executable, or of the loader: an exec changes it. Not
+ * known (an inode of 0) when there is none, or when space_refresh() will refuse the text.
+ */
+static struct maps_row anchor_of(const struct bulk *text)
 {
+    struct maps_row anchor = {0};
+    struct err e = {0};
     struct maps maps;
-    bool same = true;
 
-    if (maps_parse((const char *)text->data, text->bytes, &maps, e) != 0)
-        return true; /* space_refresh() will say what is wrong with it */
-    for (size_t i = 0; i < maps.count; i++) {
-        const struct maps_row *row = &maps.rows[i];
-
-        if (row->inode == 0)
-            continue;
-        same = s->anchor_inode == row->inode && s->anchor_start == row->start;
-        s->anchor_inode = row->inode;
-        s->anchor_start = row->start;
-        break;
-    }
+    if (maps_parse((const char *)text->data, text->bytes, &maps, &e) != 0)
+        return anchor;
+    for (size_t i = 0; i < maps.count && anchor.inode == 0; i++)
+        if (maps.rows[i].inode != 0)
+            anchor = maps.rows[i];
     maps_release(&maps);
-    return same;
+    return anchor;
+}
+
+static bool same_program(const struct scene *s, const struct maps_row *anchor)
+{
+    return anchor->inode == 0 ||
+           (s->anchor_inode == anchor->inode && s->anchor_start == anchor->start);
+}
+
+int scene_refresh(struct scene *scene, struct err *e)
+{
+    struct bulk text = {0};
+    struct maps_row anchor;
+    int r = fetch_maps(scene, &text, e);
+
+    if (r)
+        return r;
+    anchor = anchor_of(&text);
+    if (same_program(scene, &anchor))
+        r = space_refresh(scene->space, (const char *)text.data, text.bytes, e);
+    else
+        r = err_set(e, -ESTALE, "another program runs there by now");
+    bulk_release(&text);
+    return r;
 }
 
 static void make_labels(struct sampler *s)
@@ -81,39 +101,22 @@ static bool recording_runs(const struct sampler *s)
     return false;
 }
 
-int scene_ready(struct sampler *s, struct err *e)
+/* Mappings that vanished may be in the samples of whatever runs. */
+void scene_trim(struct sampler *s)
 {
-    struct bulk text = {0};
-    bool fresh = false;
-    int r;
+    if (s->scene.space && !recording_runs(s))
+        space_trim(s->scene.space);
+}
 
-    if (s->guard.target.state != WIRE_TARGET_UP)
-        return err_set(e, -ESRCH, "%s", s->guard.target.reason);
-    if (!recording_runs(s) && s->generation != s->guard.target.generation)
-        scene_drop(s);
-    source_init(&s->source, &s->guard, s->guard.target.generation);
-    r = fetch_maps(s, &text, e);
+/* An empty space for the program that runs there now. */
+static int scene_make(struct sampler *s, const struct maps_row *anchor, struct err *e)
+{
+    int r = space_new(&s->source.target, &s->scene.space);
+
     if (r)
-        return r;
-    if (!same_program(s, &text, e) && s->scene.space && !recording_runs(s))
-        scene_drop(s); /* it has called exec: the same pid, another program */
-    if (!s->scene.space) {
-        s->scene.guard = &s->guard;
-        r = space_new(&s->source.target, &s->scene.space);
-        fresh = r == 0;
-        if (r)
-            (void)err_set(e, r, "no memory for the target's mappings");
-    }
-    if (r == 0)
-        r = space_refresh(s->scene.space, (const char *)text.data, text.bytes, e);
-    bulk_release(&text);
-    if (r) {
-        scene_drop(s);
-        return r;
-    }
-    s->generation = s->source.generation;
-    if (fresh)
-        make_labels(s);
+        return err_set(e, r, "no memory for the target's mappings");
+    s->scene.anchor_inode = anchor->inode;
+    s->scene.anchor_start = anchor->start;
     return 0;
 }
 
@@ -130,5 +133,55 @@ int scene_runtime(struct sampler *s, struct err *e)
                                                      : "the target is not a Go program");
     r = go_runtime_open(go, &s->source.target, &s->scene.runtime, e);
     s->scene.has_runtime = r == 0;
+    return r;
+}
+
+static int take_in(struct sampler *s, const struct bulk *text, struct err *e)
+{
+    struct maps_row anchor = anchor_of(text);
+    uint32_t generation = s->scene.generation;
+    bool fresh;
+    int r = 0;
+
+    if (s->scene.space && !same_program(&s->scene, &anchor)) {
+        if (recording_runs(s))
+            return err_set(e, -EAGAIN, "the target has just called exec; ask again");
+        scene_drop(s);
+        s->scene.generation = generation;
+    }
+    fresh = !s->scene.space;
+    if (fresh)
+        r = scene_make(s, &anchor, e);
+    if (r == 0)
+        r = space_refresh(s->scene.space, (const char *)text->data, text->bytes, e);
+    if (r == 0 && fresh)
+        make_labels(s);
+    else if (fresh)
+        scene_drop(s);
+    return r;
+}
+
+/* A running recording's addresses mean the old program: its scene must outlive it unchanged. */
+int scene_ready(struct sampler *s, struct err *e)
+{
+    const struct wire_target *t = &s->guard.target;
+    struct bulk text = {0};
+    int r;
+
+    if (t->state != WIRE_TARGET_UP)
+        return err_set(e, -ESRCH, "%s", t->reason);
+    if (s->scene.generation != t->generation) {
+        if (recording_runs(s))
+            return err_set(e, -EAGAIN, "the target has just been started anew; ask again");
+        scene_drop(s);
+        source_init(&s->source, &s->guard, t->generation);
+        s->scene.guard = &s->guard;
+        s->scene.generation = t->generation;
+    }
+    r = fetch_maps(&s->scene, &text, e);
+    if (r)
+        return r;
+    r = take_in(s, &text, e);
+    bulk_release(&text);
     return r;
 }

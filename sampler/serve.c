@@ -64,11 +64,10 @@ static int answer_recording(struct sampler *s, size_t slot)
             (void)close(fd);
     }
     if (r->ended == WIRE_ENDED_EXEC) /* the next profile is of another program */
-        s->anchor_inode = 0;
+        s->scene.anchor_inode = 0;
     recording_free(r);
     s->recordings[slot] = NULL;
-    if (s->scene.space)
-        space_trim(s->scene.space);
+    scene_trim(s);
     (void)malloc_trim(0); /* between profiles we are small again */
     return rc;
 }
@@ -99,11 +98,11 @@ static int on_about(struct sampler *s)
         codec_text(about.version, sizeof(about.version), go ? go_image_version(go) : "");
         codec_text(about.build_id, sizeof(about.build_id), space_build_id(s->scene.space));
         codec_text(about.note, sizeof(about.note), space_note(s->scene.space));
-        space_trim(s->scene.space);
+        scene_trim(s);
     } else {
         codec_text(about.note, sizeof(about.note), e.text);
     }
-    about.generation = s->generation;
+    about.generation = s->scene.generation;
     return answer_sampler_about(&s->front, s->question.id, &about);
 }
 
@@ -147,8 +146,7 @@ static int on_symbol(struct sampler *s)
     }
     if (r == 0 && out.failed)
         r = err_set(&e, -E2BIG, "the names are too long for one answer");
-    if (s->scene.space)
-        space_trim(s->scene.space);
+    scene_trim(s);
     r = said(s, WIRE_ANS_SYMBOL, r, e.text, &out);
     buf_release(&out);
     free(frames);

@@ -79,6 +79,8 @@ static int on_sample(struct drain *d, const struct record *rec)
     case WEIGH_COUNTS:
         s->counts.samples++;
         s->counts.weight_ns += sample.weight_ns;
+        sample.remapped = s->counts.remapped;
+        s->counts.remapped = 0;
         d->stop = d->each(d->ctx, &sample);
         return d->stop;
     case WEIGH_SETTLING:
@@ -115,8 +117,10 @@ static int on_record(void *ctx, const struct record *rec)
         }
         return 0;
     case RECORD_MMAP:
-        if (rec->pid == s->pid)
+        if (rec->pid == s->pid) {
             d->events |= SESSION_EVENT_MMAP;
+            s->counts.remapped = 1;
+        }
         return 0;
     case RECORD_THROTTLE:
         s->counts.throttled++;

@@ -37,6 +37,7 @@ struct session_want {
 struct session_sample {
     const struct record *record;
     uint64_t weight_ns;
+    int remapped; /* the target has mapped code since the sample before this */
 };
 
 struct session_counts {
@@ -49,7 +50,8 @@ struct session_counts {
                             (when its samples are not in), or in threads that ended before their
                             first inherited period was over */
     uint32_t threads, threads_missed;
-    int kernel; /* kernel samples are in */
+    int kernel;   /* kernel samples are in */
+    int remapped; /* code was mapped after the last sample that was handed out */
     enum wire_perf_shape shape;
 };
 

@@ -492,6 +492,7 @@ static void test_exec(void **state)
     target_end(&t);
     assert_true(p.events & SESSION_EVENT_EXEC);
     assert_true(p.events & SESSION_EVENT_MMAP);
+    assert_true(p.counts.remapped); /* no sample after it was handed out */
     assert_false(p.events & SESSION_EVENT_GONE);
 }
 
