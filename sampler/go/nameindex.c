@@ -77,7 +77,7 @@ static int collect_names(const struct pclntab *t, struct wanted *w)
     char piece[PIECE_BYTES], name[NAMEINDEX_NAME_MAX_BYTES];
     uint64_t start = t->names;
     size_t length = 0;
-    int r = 0;
+    int r = t->cus - t->names > NAMEINDEX_TABLE_MAX_BYTES ? -EBADMSG : 0;
 
     for (uint64_t at = t->names; at < t->cus && r == 0; at += sizeof(piece)) {
         size_t bytes = t->cus - at < sizeof(piece) ? (size_t)(t->cus - at) : sizeof(piece);

@@ -11,6 +11,8 @@
 enum {
     NAMEINDEX_NAMES_MAX = 64 * 1024, /* a real runtime has about 8,000 */
     NAMEINDEX_NAME_MAX_BYTES = 256,  /* longer names are not found */
+    /* The whole table of names; large programs have 10 MB. A hole in a file can be terabytes. */
+    NAMEINDEX_TABLE_MAX_BYTES = 128 * 1024 * 1024,
 };
 
 struct nameindex; /* opaque */

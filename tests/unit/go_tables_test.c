@@ -6,10 +6,13 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "sampler/go/buildinfo.h"
 #include "sampler/go/image.h"
 #include "sampler/go/moduledata.h"
+#include "sampler/go/nameindex.h"
 #include "tests/unit/helper_goelf.h"
 
 enum {
@@ -534,6 +537,27 @@ static void test_candidates(void **state)
     }
 }
 
+/* A table of names in a hole of the file: as long as is read, and one byte more. */
+static void test_names_limit(void **state)
+{
+    int fd = memfd_create("names", MFD_CLOEXEC);
+    struct nameindex *n;
+    struct file *f;
+
+    (void)state;
+    assert_int_equal(ftruncate(fd, (off_t)1 << 40), 0);
+    assert_int_equal(file_open(fd, &f), 0);
+    for (unsigned over = 0; over < 2; over++) {
+        struct pclntab t = {.file = f, .cus = (uint64_t)NAMEINDEX_TABLE_MAX_BYTES + over};
+        struct pclntab_func fn;
+
+        assert_int_equal(nameindex_new(&n), 0);
+        assert_int_equal(nameindex_find(n, &t, 21, "runtime.main", &fn), over ? -EBADMSG : -ENOENT);
+        nameindex_free(n);
+    }
+    file_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -543,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_long_names),       cmocka_unit_test(test_versions),
         cmocka_unit_test(test_buildinfo_damage), cmocka_unit_test(test_module_damage),
         cmocka_unit_test(test_candidates),       cmocka_unit_test(test_buildinfo_candidates),
+        cmocka_unit_test(test_names_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
