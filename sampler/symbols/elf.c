@@ -358,23 +358,30 @@ size_t elf_build_id(const struct elf *e, char *out, size_t out_bytes)
 }
 
 /* The table in the first section of this type that makes sense. */
-static int symbols_by_section(const struct elf *e, uint32_t type, struct symtab **ret)
+static int where_by_section(const struct elf *e, uint32_t type, struct symtab_where *ret)
 {
     for (size_t i = 0; i < e->section_count; i++) {
         const Elf64_Shdr *s = &e->sections[i], *strings;
-        struct symtab_where where;
 
         if (s->sh_type != type || s->sh_entsize != sizeof(Elf64_Sym) ||
             s->sh_link >= e->section_count || s->sh_offset > INT64_MAX)
             continue;
         strings = &e->sections[s->sh_link];
-        where = (struct symtab_where){.offset = s->sh_offset,
-                                      .count = s->sh_size / sizeof(Elf64_Sym),
-                                      .strings = strings->sh_offset,
-                                      .strings_end = end_of(strings->sh_offset, strings->sh_size)};
-        return symtab_load(e->file, &where, ELF_SYMBOLS_MAX, ret);
+        *ret = (struct symtab_where){.offset = s->sh_offset,
+                                     .count = s->sh_size / sizeof(Elf64_Sym),
+                                     .strings = strings->sh_offset,
+                                     .strings_end = end_of(strings->sh_offset, strings->sh_size)};
+        return 0;
     }
     return -ENOENT;
+}
+
+static int symbols_by_section(const struct elf *e, uint32_t type, struct symtab **ret)
+{
+    struct symtab_where where;
+    int rc = where_by_section(e, type, &where);
+
+    return rc < 0 ? rc : symtab_load(e->file, &where, ELF_SYMBOLS_MAX, ret);
 }
 
 /* The dynamic section does not say how many symbols there are; its hash tables do. */
@@ -390,7 +397,7 @@ static uint64_t dynamic_count(const struct elf *e)
 }
 
 /* Without section headers: what ld.so itself goes by. */
-static int symbols_by_dynamic(const struct elf *e, struct symtab **ret)
+static int where_by_dynamic(const struct elf *e, struct symtab_where *ret)
 {
     struct symtab_where where = {0};
     uint64_t left, strings_left;
@@ -405,7 +412,46 @@ static int symbols_by_dynamic(const struct elf *e, struct symtab **ret)
     where.count = dynamic_count(e);
     if (where.count > left / sizeof(Elf64_Sym))
         where.count = left / sizeof(Elf64_Sym);
-    return symtab_load(e->file, &where, ELF_SYMBOLS_MAX, ret);
+    *ret = where;
+    return 0;
+}
+
+static int symbols_by_dynamic(const struct elf *e, struct symtab **ret)
+{
+    struct symtab_where where;
+    int rc = where_by_dynamic(e, &where);
+
+    return rc < 0 ? rc : symtab_load(e->file, &where, ELF_SYMBOLS_MAX, ret);
+}
+
+size_t elf_symbols_held(const struct elf *e)
+{
+    return e->symbols ? symtab_count(e->symbols) : 0;
+}
+
+/* What a table claims, as far as the file can hold it. */
+static uint64_t claimed(const struct elf *e, const struct symtab_where *where)
+{
+    uint64_t in_file = file_bytes(e->file) / sizeof(Elf64_Sym);
+    uint64_t most = in_file < ELF_SYMBOLS_MAX ? in_file : ELF_SYMBOLS_MAX;
+
+    return where->count < most ? where->count : most;
+}
+
+uint64_t elf_symbols_most(const struct elf *e)
+{
+    struct symtab_where where;
+    uint64_t most = 0;
+
+    if (e->symbols_tried)
+        return 0;
+    if (where_by_section(e, SHT_SYMTAB, &where) == 0)
+        most += claimed(e, &where);
+    if (where_by_section(e, SHT_DYNSYM, &where) == 0)
+        most += claimed(e, &where);
+    if (where_by_dynamic(e, &where) == 0)
+        most += claimed(e, &where);
+    return most;
 }
 
 /*

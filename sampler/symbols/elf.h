@@ -38,6 +38,13 @@ int elf_open(struct file *f, struct elf **ret, struct err *e);
 void elf_free(struct elf *e);
 /** elf_trim(e): give the symbol table back; the next elf_symbol() loads it again. */
 void elf_trim(struct elf *e);
+/** elf_symbols_held(e): symbols in memory now, 16 bytes each. */
+size_t elf_symbols_held(const struct elf *e);
+/**
+ * elf_symbols_most(e): entries that the next elf_symbol() looks at to load its table, by what the
+ * headers claim and the file's size allows; 0 when it need not. At most 3 * ELF_SYMBOLS_MAX.
+ */
+uint64_t elf_symbols_most(const struct elf *e);
 
 struct file *elf_file(const struct elf *e);
 uint16_t elf_machine(const struct elf *e); /* EM_X86_64, EM_AARCH64 */

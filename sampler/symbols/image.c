@@ -62,7 +62,7 @@ static void close_all(struct image *i)
     i->elf = NULL;
     i->file = NULL;
     i->own = NULL;
-    i->used = 0;
+    i->warm = false;
 }
 
 void image_retry(struct image *i, const struct target *target, const struct maps_row *row,
@@ -109,7 +109,7 @@ void image_trim(struct image *i)
 {
     elf_trim(i->elf);
     file_trim(i->file);
-    i->used = 0;
+    i->warm = false;
 }
 
 /*

@@ -18,7 +18,8 @@ struct image {
     uint32_t dev_major, dev_minor;
     int code;           /* 0: open; else the -errno that opening it ended with */
     bool mapped;        /* by the latest maps */
-    uint64_t used;      /* when its symbols were last wanted; 0: they are not loaded */
+    uint64_t used;      /* when its symbols were last wanted */
+    bool warm;          /* they were since the last trim: its file's cache may be full */
     struct file *file;  /* NULL unless open */
     struct elf *elf;    /* NULL unless open */
     unsigned char *own; /* the vDSO's bytes */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "sampler/go/image.h"
 #include "sampler/symbols/image.h"
 
@@ -51,7 +52,9 @@ struct space {
     struct image *images[SPACE_IMAGES_MAX];
     size_t image_count;
     uint64_t clock;
-    bool forget; /* trimmed: the next refresh drops what has vanished */
+    uint64_t symbols_left; /* entries that may be loaded until the next trim */
+    uint64_t opening_ns;   /* spent on opening files since the last trim */
+    bool forget;           /* trimmed: the next refresh drops what has vanished */
 
     struct image *exe;
     uint64_t exe_bias;
@@ -74,6 +77,7 @@ int space_new(const struct target *target, struct space **ret)
     if (!s)
         return -ENOMEM;
     s->target = target;
+    s->symbols_left = SPACE_SYMBOLS_LOADED_MAX;
     *ret = s;
     return 0;
 }
@@ -115,18 +119,27 @@ static uint32_t image_find(const struct space *s, const struct maps_row *row)
 
 /*
  * An image that cannot be opened is added all the same: that is how its failure is remembered, and
- * each of its addresses does not cost a question to the guard.
+ * each of its addresses does not cost a question to the guard. The guard reads the target's maps
+ * for each file; with a thousand files among 65,000 mappings that is a minute.
  */
 static uint32_t image_add(struct space *s, const struct maps_row *row)
 {
+    uint64_t began_ns = clock_mono_ns();
     struct err e = {0};
+    int rc;
 
-    if (s->image_count == SPACE_IMAGES_MAX) {
+    if (s->image_count == SPACE_IMAGES_MAX)
         (void)err_set(&e, -ENFILE, "more than %d files are mapped", (int)SPACE_IMAGES_MAX);
+    else if (s->opening_ns > SPACE_OPEN_MAX_MS * CLOCK_NS_PER_MS)
+        (void)err_set(&e, -ETIME, "not opened: others took longer than %d ms",
+                      (int)SPACE_OPEN_MAX_MS);
+    if (e.code < 0) {
         take_note(s, row, &e);
         return IMAGE_NONE;
     }
-    if (image_new(s->target, row, &s->images[s->image_count], &e) < 0)
+    rc = image_new(s->target, row, &s->images[s->image_count], &e);
+    s->opening_ns += clock_mono_ns() - began_ns;
+    if (rc < 0)
         return IMAGE_NONE;
     s->images[s->image_count]->mapped = true;
     take_note(s, row, &e);
@@ -146,26 +159,71 @@ static struct image *image_at(struct space *s, const struct maps_row *row)
     return *known == IMAGE_NONE ? NULL : s->images[*known];
 }
 
-/* Symbols of this image are about to be wanted: the table that was not wanted for longest goes. */
-static void image_touch(struct space *s, struct image *wanted)
+/* The warm image that was not wanted for longest, NULL while fewer than SPACE_WARM_MAX are. */
+static struct image *coldest(const struct space *s)
 {
     struct image *oldest = NULL;
-    size_t loaded = 0;
+    size_t warm = 0;
 
-    if (wanted->used == 0) {
+    for (size_t i = 0; i < s->image_count; i++) {
+        struct image *im = s->images[i];
+
+        if (!im->warm)
+            continue;
+        warm++;
+        if (!oldest || im->used < oldest->used)
+            oldest = im;
+    }
+    return warm < SPACE_WARM_MAX ? NULL : oldest;
+}
+
+/* Give tables back, those that were not wanted for longest first, until `wanted` more fit. */
+static void make_room(struct space *s, uint64_t wanted)
+{
+    for (;;) {
+        struct image *oldest = NULL;
+        uint64_t held = 0;
+
         for (size_t i = 0; i < s->image_count; i++) {
             struct image *im = s->images[i];
+            size_t n = im->elf ? elf_symbols_held(im->elf) : 0;
 
-            if (im->used == 0)
-                continue;
-            loaded++;
-            if (!oldest || im->used < oldest->used)
+            held += n;
+            if (n > 0 && (!oldest || im->used < oldest->used))
                 oldest = im;
         }
-        if (oldest && loaded >= SPACE_LOADED_MAX)
-            image_trim(oldest);
+        if (!oldest || held + wanted <= SPACE_SYMBOLS_MAX)
+            return;
+        elf_trim(oldest->elf);
     }
+}
+
+/* Symbols of this open image are about to be wanted. false: they would be one table too many. */
+static bool image_touch(struct space *s, const struct maps_row *row, struct image *wanted)
+{
+    uint64_t most = elf_symbols_most(wanted->elf);
+
+    if (most > s->symbols_left) {
+        struct err e = {0};
+
+        (void)err_set(&e, -E2BIG, "its symbols are left out: the target's files have too many");
+        take_note(s, row, &e);
+        return false;
+    }
+    s->symbols_left -= most;
+    if (most > 0)
+        make_room(s, most);
+    if (!wanted->warm) {
+        struct image *cold = coldest(s);
+
+        if (cold) {
+            file_trim(cold->file);
+            cold->warm = false;
+        }
+    }
+    wanted->warm = true;
     wanted->used = ++s->clock;
+    return true;
 }
 
 /* ---- Refresh */
@@ -263,6 +321,8 @@ void space_trim(struct space *s)
 {
     for (size_t i = 0; i < s->image_count; i++)
         image_trim(s->images[i]);
+    s->symbols_left = SPACE_SYMBOLS_LOADED_MAX;
+    s->opening_ns = 0;
     s->forget = true;
 }
 
@@ -407,7 +467,8 @@ static int elf_name(struct space *s, uint64_t address, char *out, size_t out_byt
         return -ENOENT;
     if (image_bias(im, row, &bias) < 0)
         return im->code == -ESRCH ? -ESRCH : -ENOENT;
-    image_touch(s, im);
+    if (!image_touch(s, row, im))
+        return -ENOENT;
     return elf_symbol(im->elf, address - bias, out, out_bytes, &into);
 }
 

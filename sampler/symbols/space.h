@@ -14,8 +14,16 @@ struct go_image; /* sampler/go/image.h */
 
 enum {
     SPACE_IMAGES_MAX = 1024,
-    SPACE_LOADED_MAX = 8, /* symbol tables held at a time */
-    SPACE_EAGER_MAX = 64, /* files opened as soon as they are seen, while the target is there */
+    SPACE_WARM_MAX = 8, /* files with a cache at a time */
+    /*
+     * A target may map as many files as it likes, each with a table of millions, and run through
+     * all of them in turn. So what is held is bounded (64 MiB), and so is what one profile loads,
+     * which is more only if tables had to make room for each other: some seconds of sorting.
+     */
+    SPACE_SYMBOLS_MAX = ELF_SYMBOLS_MAX,
+    SPACE_SYMBOLS_LOADED_MAX = 8 * 1024 * 1024,
+    SPACE_OPEN_MAX_MS = 2000, /* opening files for one profile, all together */
+    SPACE_EAGER_MAX = 64,     /* files opened as soon as they are seen, while the target is there */
     SPACE_GO_TRIES_MAX = 8,
 };
 

@@ -612,24 +612,52 @@ static void test_stripped(void **state)
     release(&o);
 }
 
+/* What a table is believed to hold, before it is read: never more than its file could. */
+static void test_symbols_most(void **state)
+{
+    static const uint64_t claims[] = {48, UINT64_C(1) << 63, UINT64_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof claims / sizeof claims[0]; i++) {
+        static const struct helper_elf_symbol one[] = {{"alpha", 0x1100, 0x10, 0}};
+        struct helper_elf_spec spec = {.symbols = one, .symbol_count = 1};
+        uint64_t most, offset;
+        char name[32];
+        struct helper_elf h;
+        struct file *f;
+        struct elf *e;
+
+        helper_elf_make(&h, &spec);
+        memcpy(h.file.data + h.sections + 64 * HELPER_ELF_SYMTAB_INDEX + 32, &claims[i], 8);
+        assert_int_equal(file_from_bytes(h.file.data, h.file.len, &f), 0);
+        assert_int_equal(elf_open(f, &e, NULL), 0);
+        most = elf_symbols_most(e);
+        assert_true(most >= 2);
+        assert_true(most <= 3 * (h.file.len / 24));
+        assert_int_equal(elf_symbols_held(e), 0);
+        assert_int_equal(elf_symbol(e, 0x1100, name, sizeof name, &offset), 0);
+        assert_true(elf_symbols_held(e) >= 1);
+        assert_int_equal(elf_symbols_most(e), 0);
+        elf_trim(e);
+        assert_int_equal(elf_symbols_held(e), 0);
+        assert_int_equal(elf_symbols_most(e), most);
+        elf_free(e);
+        file_free(f);
+        helper_elf_release(&h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_symbols),
-        cmocka_unit_test(test_overlaps),
-        cmocka_unit_test(test_nested_limit),
-        cmocka_unit_test(test_build_id),
-        cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_unaligned_text),
-        cmocka_unit_test(test_program_or_library),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_segment_limit),
-        cmocka_unit_test(test_lying_sections),
-        cmocka_unit_test(test_section_zero),
-        cmocka_unit_test(test_cut_symtab),
-        cmocka_unit_test(test_libc_against_nm),
-        cmocka_unit_test(test_own_executable),
-        cmocka_unit_test(test_stripped),
+        cmocka_unit_test(test_symbols_most),   cmocka_unit_test(test_symbols),
+        cmocka_unit_test(test_overlaps),       cmocka_unit_test(test_nested_limit),
+        cmocka_unit_test(test_build_id),       cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_unaligned_text), cmocka_unit_test(test_program_or_library),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_segment_limit),
+        cmocka_unit_test(test_lying_sections), cmocka_unit_test(test_section_zero),
+        cmocka_unit_test(test_cut_symtab),     cmocka_unit_test(test_libc_against_nm),
+        cmocka_unit_test(test_own_executable), cmocka_unit_test(test_stripped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,8 @@ struct fake {
     struct helper_elf files[FILES_MAX];
     unsigned opens, reads;
     int open_code; /* 0: as it should be */
+    unsigned open_ms;
+    off_t grow_bytes; /* each file is as long as that, with a hole behind it */
     const struct helper_elf *vdso;
     uint64_t vdso_start;
 };
@@ -50,14 +52,19 @@ static int fake_readv(void *ctx, struct target_range *ranges, size_t count)
 static int fake_open(void *ctx, uint64_t start, uint64_t inode)
 {
     struct fake *f = ctx;
+    int fd;
 
     (void)start;
     f->opens++;
     if (f->open_code < 0)
         return f->open_code;
+    (void)usleep(f->open_ms * 1000);
     if (inode == 0 || inode >= FILES_MAX || f->files[inode].file.len == 0)
         return -ENOENT;
-    return helper_elf_memfd(&f->files[inode]);
+    fd = helper_elf_memfd(&f->files[inode]);
+    if (f->grow_bytes)
+        assert_int_equal(ftruncate(fd, f->grow_bytes), 0);
+    return fd;
 }
 
 static const struct target_ops fake_ops = {
@@ -489,6 +496,70 @@ static void test_loaded_limit(void **state)
     fake_release(&f);
 }
 
+/* Tables that claim as much as one may hold: a profile loads two, less a few, of them. */
+static void test_symbols_limit(void **state)
+{
+    const uint64_t claim = UINT64_C(24) * ELF_SYMBOLS_MAX;
+    struct buf text;
+    struct fake f;
+    struct space *s;
+
+    (void)state;
+    fake_init(&f);
+    f.grow_bytes = (off_t)claim + 65536;
+    buf_init(&text, 65536);
+    for (unsigned i = 1; i <= 2; i++) {
+        struct helper_elf *h = &f.files[i];
+
+        make(&f, i, (struct helper_elf_spec){.soname = "x"});
+        memcpy(h->file.data + h->sections + 64 * HELPER_ELF_SYMTAB_INDEX + 32, &claim, 8);
+        buf_printf(&text, "7f0%x00001000-7f0%x00003000 r-xp 1000 fe:01 %u /%u\n", i, i, i, i);
+    }
+    s = new_space(&f.target);
+    refresh(s, buf_text(&text));
+    for (int turn = 0; turn < 2; turn++) {
+        assert_string_equal(name_at(s, 0x7f0100001100), "alpha");
+        assert_string_equal(name_at(s, 0x7f0200001100), "");
+        assert_non_null(strstr(space_note(s), "too many"));
+    }
+    space_trim(s);
+    assert_string_equal(name_at(s, 0x7f0200001100), "alpha");
+    assert_string_equal(name_at(s, 0x7f0100001100), "");
+    space_free(s);
+    buf_release(&text);
+    fake_release(&f);
+}
+
+/* Files that take long to open: the rest is left alone until the next profile. */
+static void test_open_limit(void **state)
+{
+    struct buf text;
+    struct fake f;
+    struct space *s;
+
+    (void)state;
+    fake_init(&f);
+    f.open_ms = SPACE_OPEN_MAX_MS / 2 + 50;
+    buf_init(&text, 65536);
+    for (unsigned i = 1; i <= 3; i++) {
+        make(&f, i, (struct helper_elf_spec){.soname = "x"});
+        buf_printf(&text, "7f0%x00001000-7f0%x00003000 r-xp 1000 fe:01 %u /%u\n", i, i, i, i);
+    }
+    s = new_space(&f.target);
+    refresh(s, buf_text(&text));
+    assert_int_equal(f.opens, 2);
+    assert_string_equal(name_at(s, 0x7f0200001100), "alpha");
+    assert_string_equal(name_at(s, 0x7f0300001100), "");
+    assert_non_null(strstr(space_note(s), "/3: not opened"));
+    space_trim(s);
+    refresh(s, buf_text(&text));
+    assert_int_equal(f.opens, 3);
+    assert_string_equal(name_at(s, 0x7f0300001100), "alpha");
+    space_free(s);
+    buf_release(&text);
+    fake_release(&f);
+}
+
 /* ---- Change */
 
 static void test_vanished(void **state)
@@ -606,13 +677,14 @@ static void test_real_process(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),        cmocka_unit_test(test_library),
-        cmocka_unit_test(test_program),      cmocka_unit_test(test_program_appears),
-        cmocka_unit_test(test_go_refused),   cmocka_unit_test(test_order_of_names),
-        cmocka_unit_test(test_ends),         cmocka_unit_test(test_failed_open),
-        cmocka_unit_test(test_bad_files),    cmocka_unit_test(test_many_files),
-        cmocka_unit_test(test_loaded_limit), cmocka_unit_test(test_vanished),
-        cmocka_unit_test(test_vdso),         cmocka_unit_test(test_real_process),
+        cmocka_unit_test(test_empty),         cmocka_unit_test(test_library),
+        cmocka_unit_test(test_program),       cmocka_unit_test(test_program_appears),
+        cmocka_unit_test(test_go_refused),    cmocka_unit_test(test_order_of_names),
+        cmocka_unit_test(test_ends),          cmocka_unit_test(test_failed_open),
+        cmocka_unit_test(test_bad_files),     cmocka_unit_test(test_many_files),
+        cmocka_unit_test(test_loaded_limit),  cmocka_unit_test(test_vanished),
+        cmocka_unit_test(test_symbols_limit), cmocka_unit_test(test_open_limit),
+        cmocka_unit_test(test_vdso),          cmocka_unit_test(test_real_process),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
