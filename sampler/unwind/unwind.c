@@ -181,10 +181,15 @@ static struct delta delta_at(const struct walk *w, uint64_t pc)
     return d;
 }
 
-/* A frame's address goes out; what it means for those above it is noted. */
+/*
+ * A frame's address goes out; what it means for those above it is noted. Only Go functions mean
+ * something: a name that nobody needs yet could cost the load of a symbol table, now, while the
+ * rings fill.
+ */
 static bool put_frame(struct walk *w, uint64_t address, const struct delta *d)
 {
-    unsigned traits = space_traits(w->space, address);
+    bool is_go = w->go && go_image_has(w->go, address);
+    unsigned traits = is_go ? space_traits(w->space, address) : 0;
 
     if (!put(w, address))
         return false;
