@@ -20,7 +20,7 @@ struct builder {
     uint32_t locations_cap;
     struct frames frames; /* of the address at hand */
     uint64_t deadline_ns;
-    uint64_t unnamed, unlooked;
+    uint64_t unnamed, unlooked, uncounted;
 };
 
 static uint64_t marker(struct builder *b, const char *name)
@@ -52,6 +52,7 @@ static uint64_t look_up(struct builder *b, uint64_t address)
     struct profile_line lines[FRAME_INLINE_MAX];
     uint64_t mapping;
     uint32_t n = 0;
+    bool in_time;
 
     switch (address) {
     case UNWIND_KERNEL:
@@ -63,11 +64,12 @@ static uint64_t look_up(struct builder *b, uint64_t address)
     default:
         break;
     }
-    if (b->go && go_image_hidden(b->go, address))
+    in_time = clock_mono_ns() <= b->deadline_ns;
+    if (in_time && b->go && go_image_hidden(b->go, address))
         return BUILD_HIDDEN;
     mapping = mapping_of(b, address);
     b->frames.count = 0;
-    if (clock_mono_ns() > b->deadline_ns)
+    if (!in_time)
         b->unlooked++;
     else if (space_frames(b->space, address, &b->frames) != 0)
         b->frames.count = 0;
@@ -82,14 +84,19 @@ static uint64_t look_up(struct builder *b, uint64_t address)
     return profile_location(b->profile, mapping, address, lines, n);
 }
 
-/* The location of an address, looked up the first time only; 0 when a bound was reached. */
+/*
+ * The location of an address, looked up the first time only; 0 without memory. Forged frame
+ * pointers can give a new address each; beyond BUILD_ADDRESSES_MAX they are not told apart.
+ */
 static uint64_t location_of(struct builder *b, uint64_t address)
 {
     int is_new;
     uint32_t i = intern_put(&b->addresses, &address, sizeof(address), &is_new);
 
-    if (i == INTERN_NONE)
-        return 0;
+    if (i == INTERN_NONE) {
+        b->uncounted++;
+        return marker(b, "[truncated]");
+    }
     if (i >= b->locations_cap) {
         uint32_t cap = b->locations_cap ? b->locations_cap * 2 : 1024;
         uint64_t *p = realloc(b->locations, cap * sizeof(*p));
@@ -230,6 +237,10 @@ static void comment_all(struct builder *b, const struct build_facts *facts)
     if (b->unlooked)
         comment(p, "symbols: %" PRIu64 " addresses not looked up within %d s", b->unlooked,
                 BUILD_SYMBOLS_MAX_MS / 1000);
+    if (b->uncounted)
+        comment(p,
+                "stacks: more than %d addresses, %" PRIu64 " times [truncated] stands for others",
+                BUILD_ADDRESSES_MAX, b->uncounted);
     if (space_note(b->space)[0])
         comment(p, "symbols: %s", space_note(b->space));
     comment_labels(p, r);
@@ -264,7 +275,7 @@ int build_profile(const struct build_facts *facts, int *ret_fd, struct err *e)
     b->space = r->scene->space;
     b->go = space_go(b->space);
     b->deadline_ns = clock_mono_ns() + BUILD_SYMBOLS_MAX_MS * CLOCK_NS_PER_MS;
-    intern_init(&b->addresses, STACKS_MAX * 4, STACKS_MAX_BYTES);
+    intern_init(&b->addresses, BUILD_ADDRESSES_MAX, BUILD_ADDRESSES_MAX * sizeof(uint64_t));
     b->profile = profile_new();
     rc = b->profile ? shape(b, r) : -ENOMEM;
     for (uint32_t i = 0; i < r->stacks.keys.count && rc == 0; i++)

@@ -9,8 +9,10 @@
 enum {
     BUILD_UNSAMPLED_FRACTION = 10,     /* a tenth of the CPU time counted … */
     BUILD_UNSAMPLED_MIN_NS = 50000000, /* … and at least this much is worth a stack of its own */
-    BUILD_SYMBOLS_MAX_MS =
-        20000, /* for all look-ups of a profile; the rest stays addresses, said */
+    /* For all look-ups of a profile; the rest stays addresses, and that is said. Whoever waits for
+     * a profile of N seconds should have it before N + 10. */
+    BUILD_SYMBOLS_MAX_MS = 6000,
+    BUILD_ADDRESSES_MAX = 512 * 1024, /* distinct ones of a profile */
 };
 
 struct build_facts {
