@@ -204,8 +204,8 @@ static int add_mapping(struct decode *d, const struct field *f)
     rec.start = m->memory_start;
     rec.limit = m->memory_limit;
     rec.offset = m->file_offset;
-    mark = (struct profile_mark){m->has_functions, m->has_filenames, m->has_line_numbers,
-                                 m->has_inline_frames, 0};
+    mark = (struct profile_mark){
+        m->has_functions, m->has_filenames, m->has_line_numbers, m->has_inline_frames, false, 0};
     ours = profile_put_mapping(d->p, &rec, &mark);
     return ours ? ids_add(&d->mappings, m->id, ours, d->e) : full(d, -E2BIG);
 }

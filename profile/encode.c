@@ -98,7 +98,7 @@ static void put_sample(const struct profile *p, size_t i, struct buf *out)
     put_message(out, ENCODE_SAMPLE, &m.base);
 }
 
-/* Only those with locations, numbered by profile_settle(). */
+/* Only those that profile_settle() has numbered. */
 static void put_mapping(const struct profile *p, uint64_t id, struct buf *out)
 {
     const struct profile_mapping_rec *rec = profile_mapping_rec(p, id);

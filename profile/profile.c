@@ -270,8 +270,8 @@ uint32_t profile_put_mapping(struct profile *p, const struct profile_mapping_rec
 uint64_t profile_mapping(struct profile *p, const struct profile_mapping *m)
 {
     struct profile_mapping_rec rec = {.start = m->start, .limit = m->limit, .offset = m->offset};
-    struct profile_mark mark = {m->has_functions, m->has_filenames, m->has_line_numbers,
-                                m->has_inline_frames, 0};
+    struct profile_mark mark = {
+        m->has_functions, m->has_filenames, m->has_line_numbers, m->has_inline_frames, false, 0};
 
     if (put_text(p, m->filename, &rec.filename) != 0 ||
         put_text(p, m->build_id, &rec.build_id) != 0)

@@ -99,7 +99,8 @@ bool profile_failed(const struct profile *p);
 /**
  * profile_settle(p): set each mapping's has_* flags to what all its locations carry (has_functions
  * only when every location has lines; has_inline_frames when one of them then shows an inlined
- * function), drop mappings without locations from what is encoded. Called by encode; ids given out
+ * function; has_line_numbers without has_functions: some have lines, see validate.c), drop mappings
+ * without locations, except for the first, from what is encoded. Called by encode; ids given out
  * stay valid.
  */
 void profile_settle(struct profile *p);

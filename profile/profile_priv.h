@@ -53,7 +53,8 @@ struct profile_sample_rec {
 /* What is said of a mapping beside its content. */
 struct profile_mark {
     bool has_functions, has_filenames, has_line_numbers, has_inline_frames;
-    uint32_t out_id; /* its id in the encoded form, 0: has no location (set by settle) */
+    bool some_lines; /* a location has a line number (set by settle) */
+    uint32_t out_id; /* its id in the encoded form, 0: it is left out (set by settle) */
 };
 
 /* A sample type or the period type: two string numbers, "cpu" and "nanoseconds". */

@@ -11,16 +11,17 @@ enum {
 
 /* ---- Claims of the mappings */
 
-/* What one location takes away from its mapping's claims. */
-static void settle_location(const struct profile *p, uint64_t id, struct profile_mark *mark)
+/* What one location takes away from its mapping's claims. Has it a line number? */
+static bool settle_location(const struct profile *p, uint64_t id, struct profile_mark *mark)
 {
     const struct profile_line_rec *lines;
+    bool numbered = false;
     size_t n;
 
     (void)profile_location_rec(p, id, &lines, &n);
     if (n == 0) {
         mark->has_functions = mark->has_filenames = mark->has_line_numbers = false;
-        return;
+        return false;
     }
     if (n > 1)
         mark->has_inline_frames = true;
@@ -33,18 +34,27 @@ static void settle_location(const struct profile *p, uint64_t id, struct profile
             mark->has_filenames = false;
         if (lines[i].line == 0)
             mark->has_line_numbers = false;
+        else
+            numbered = true;
     }
+    return numbered;
 }
 
 /*
  * Start from the best claim, let each location take away what it does not have, then number those
- * that any location uses, in table order: Parca wants ids 1..n without gaps, and readers take the
- * first for the main program. has_inline_frames says that inlined functions were looked for;
- * without has_functions it would mean nothing.
+ * that any location uses, in table order: Parca wants ids 1..n without gaps. Readers take the first
+ * for the main program, so that one is always kept. has_inline_frames says that inlined functions
+ * were looked for; without has_functions it would mean nothing.
+ *
+ * has_line_numbers without has_functions: some locations have lines, others have nothing. pprof
+ * looks up a mapping that claims nothing in its own copy of the file, and puts what it finds in the
+ * place of what is there (internal/symbolizer/symbolizer.go, newMapping); with the C half of a
+ * stripped cgo program nameless, it gives wrong names to the Go half.
  */
 void profile_settle(struct profile *p)
 {
-    const struct profile_mark claim = {true, true, true, false, 0};
+    const struct profile_mark claim = {
+        .has_functions = true, .has_filenames = true, .has_line_numbers = true};
     const struct profile_line_rec *lines;
     uint32_t next = 1;
     size_t n;
@@ -57,16 +67,18 @@ void profile_settle(struct profile *p)
         if (mapping == 0)
             continue;
         p->marks[mapping - 1].out_id = 1;
-        settle_location(p, id, &p->marks[mapping - 1]);
+        p->marks[mapping - 1].some_lines |= settle_location(p, id, &p->marks[mapping - 1]);
     }
     for (uint32_t i = 0; i < p->mappings.count; i++) {
         struct profile_mark *mark = &p->marks[i];
 
-        if (mark->out_id)
-            mark->out_id = next++;
-        else
+        if (!mark->out_id)
             *mark = (struct profile_mark){0};
+        if (mark->out_id || i == 0)
+            mark->out_id = next++;
         mark->has_inline_frames &= mark->has_functions;
+        if (!mark->has_functions)
+            mark->has_line_numbers = mark->some_lines;
     }
 }
 

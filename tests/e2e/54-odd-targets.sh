@@ -1,6 +1,6 @@
 #!/bin/bash
-# Targets that are not quite usual: one that loads code during the profile, one with more
-# threads than descriptors allow.
+# Targets that are not quite usual: one that loads code during the profile, one with more threads
+# than descriptors allow, one that is half C and half Go.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3
@@ -65,4 +65,32 @@ done
     [ "$(wc -l <"$TMP/said")" = 1 ] || { cat "$TMP/said"; fail "more than one line"; }
 ) || exit 1
 ok "too few open files at all: says so in one line"
+
+# --- a stripped cgo program: names for Go, none for C, and pprof leaves both as they are, although
+# it finds the same file on its disk
+if command -v go >/dev/null &&
+    cgo=$(CGO_ENABLED=1 "$ROOT/tests/targets/build_go.sh" local gocgo gocgo-stripped '-ldflags=-s'); then
+    start_target "$cgo"
+    record "$W/cgo.pb" --pid "$TARGET_PID" --seconds 2 --hz 250
+    kill "$TARGET_PID"
+    go tool pprof -traces "$W/cgo.pb" >"$W/traces" 2>/dev/null || fail "pprof -traces"
+    python3 - "$W/traces" <<'PY' || { head -n 40 "$W/traces"; fail "names of a stripped cgo program"; }
+import re, sys
+n = {"go": 0, "c": 0, "other": 0}
+for trace in open(sys.argv[1]).read().split("-----------+")[1:]:
+    frames = [re.sub(r"^ *[0-9.]+m?s +", "", x).strip() for x in trace.split("\n")[1:] if x.strip()]
+    frames = [f.replace(" (inline)", "") for f in frames if f != "[kernel]"]
+    if frames[:1] == ["main.goWork"]:
+        n["go"] += 1
+        assert "main.main" in frames or "main.goBack" in frames, frames
+    elif "runtime.asmcgocall" in frames and "main.main.func1" in frames:
+        n["c"] += 1
+        assert all(f.startswith("[gocgo") for f in frames[:frames.index("runtime.asmcgocall")]), frames
+    else:
+        n["other"] += 1
+print(n)
+assert n["go"] > 2 and n["c"] > 2
+PY
+    ok "a stripped cgo program"
+fi
 echo "$CHECKS checks"

@@ -59,15 +59,15 @@ static struct profile *example_at(uint64_t base)
                                   .build_id = "abcd"};
     struct profile_mapping lib = {
         .start = 0x7f0000000000, .limit = 0x7f0000001000, .filename = "/lib/libc.so.6"};
-    uint64_t m[3] = {profile_mapping(p, &unused), profile_mapping(p, &app),
+    uint64_t m[3] = {profile_mapping(p, &app), profile_mapping(p, &unused),
                      profile_mapping(p, &lib)};
     struct profile_line inlined[2] = {
         {profile_function(p, "main.inner", NULL, "/src/a.go", 3), 4},
         {profile_function(p, "main.outer", "main.outer", "/src/b.go", 30), 44},
     };
     uint64_t stack[3] = {profile_location(p, m[2], 0x7f0000000010, NULL, 0),
-                         profile_location(p, m[1], base + 0x10, inlined, 2),
-                         put_place(p, m[1], base + 0x20, "main.main")};
+                         profile_location(p, m[0], base + 0x10, inlined, 2),
+                         put_place(p, m[0], base + 0x20, "main.main")};
     struct profile_label labels[3] = {{.key = "b", .str = "x"},
                                       {.key = "bytes", .num = -5, .unit = "bytes"},
                                       {.key = "a", .str = "1"}};
@@ -579,30 +579,61 @@ static void test_claims_are_honest(void **state)
 
     (void)state;
     profile_settle(p);
-    assert_true(profile_get_mapping(p, 2, &m)); /* the program: everything is known */
+    assert_true(profile_get_mapping(p, 1, &m)); /* the program: everything is known */
     assert_true(m.has_functions && m.has_filenames && m.has_line_numbers && m.has_inline_frames);
     assert_true(profile_get_mapping(p, 3, &m)); /* the library: an address without lines */
     assert_false(m.has_functions || m.has_filenames || m.has_line_numbers || m.has_inline_frames);
-    assert_true(profile_get_mapping(p, 1, &m)); /* without locations */
+    assert_true(profile_get_mapping(p, 2, &m)); /* without locations */
     assert_false(m.has_functions);
     /* a line without number, then a function without file, then an unknown address */
     unknown.function = profile_function(p, "main.x", NULL, "/src/x.go", 1);
-    assert_int_not_equal(profile_location(p, 2, 0x400028, &unknown, 1), 0);
+    assert_int_not_equal(profile_location(p, 1, 0x400028, &unknown, 1), 0);
     profile_settle(p);
-    assert_true(profile_get_mapping(p, 2, &m));
+    assert_true(profile_get_mapping(p, 1, &m));
     assert_true(m.has_functions && m.has_filenames && m.has_inline_frames);
     assert_false(m.has_line_numbers);
     unknown.function = profile_function(p, "main.y", NULL, NULL, 1);
-    assert_int_not_equal(profile_location(p, 2, 0x400029, &unknown, 1), 0);
+    assert_int_not_equal(profile_location(p, 1, 0x400029, &unknown, 1), 0);
     profile_settle(p);
-    assert_true(profile_get_mapping(p, 2, &m));
+    assert_true(profile_get_mapping(p, 1, &m));
     assert_true(m.has_functions && !m.has_filenames);
-    assert_int_not_equal(profile_location(p, 2, 0x400030, NULL, 0), 0);
+    assert_int_not_equal(profile_location(p, 1, 0x400030, NULL, 0), 0);
     profile_settle(p);
-    assert_true(profile_get_mapping(p, 2, &m));
+    assert_true(profile_get_mapping(p, 1, &m));
     assert_false(m.has_functions || m.has_inline_frames);
+    assert_true(m.has_line_numbers); /* some: what is known is not to be looked up again */
     assert_false(profile_get_mapping(p, 4, &m));
     assert_false(profile_get_mapping(p, 0, &m));
+    profile_free(p);
+}
+
+/* Readers take the first mapping for the program: it stays, used or not, and stays the first. */
+static void test_the_program_is_the_first_mapping(void **state)
+{
+    struct profile_mapping app = {.start = 1, .limit = 2, .filename = "/app/java"};
+    struct profile_mapping idle = {.start = 3, .limit = 4, .filename = "/lib/idle.so"};
+    struct profile_mapping jit = {.start = 5, .limit = 6, .filename = ""};
+    struct profile *p = new_cpu(), *q = NULL;
+    struct buf b;
+    Pprof__Profile *m;
+
+    (void)state;
+    assert_int_equal(profile_mapping(p, &app), 1);
+    assert_int_equal(profile_mapping(p, &idle), 2);
+    assert_int_equal(put_sample(p, profile_location(p, profile_mapping(p, &jit), 5, NULL, 0), 1),
+                     0);
+    encode(p, &b);
+    m = unpack(&b);
+    assert_int_equal(m->n_mapping, 2);
+    assert_string_equal(text_of(m, m->mapping[0]->filename), "/app/java");
+    assert_false(m->mapping[0]->has_functions);
+    assert_int_equal(m->location[0]->mapping_id, 2);
+    free_message(m);
+    q = decode(&b);
+    profile_settle(q);
+    same_profile(p, q);
+    profile_free(q);
+    buf_release(&b);
     profile_free(p);
 }
 
@@ -1251,6 +1282,7 @@ int main(void)
         cmocka_unit_test(test_encoded_as_readers_want),
         cmocka_unit_test(test_empty_profile_has_a_period_type),
         cmocka_unit_test(test_claims_are_honest),
+        cmocka_unit_test(test_the_program_is_the_first_mapping),
         cmocka_unit_test(test_deterministic),
         cmocka_unit_test(test_encode_without_room),
         cmocka_unit_test(test_round_trip),
