@@ -456,8 +456,8 @@ static void set_scheduler(struct stats *s, const struct caches *c)
     if (s->rt->sched == 0)
         return;
     SET(s, threads, u64_at(p, l->sched_mnext) - u64_at(p, l->sched_nmfreed));
-    if (s->rt->allgs == 0 || s->ps == 0)
-        return;
+    if (s->rt->allgs == 0 || s->ps == 0 || s->allgs.len > INT32_MAX)
+        return; /* gcount's own sum is an int32 */
     n = (int64_t)s->allgs.len - i32_at(p, l->sched_ngsys) - i32_at(p, l->sched_gfree_n) -
         i32_at(p, l->sched_gfree_stack_size) - i32_at(p, l->sched_gfree_nostack_size) -
         (int64_t)c->free_gs;

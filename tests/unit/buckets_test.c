@@ -18,6 +18,7 @@ enum {
     SECONDS = 30,
     TRIES = 8,
     PROFILE_BYTES = 64 * 1024 * 1024,
+    GROWTH_BYTES = 16 * 1024 * 1024, /* of a heap that is not collected, by writing profiles */
 };
 
 static const char *const names[] = {"heap", "allocs", "block", "mutex", "threadcreate"};
@@ -421,11 +422,211 @@ static void test_texts(void **state)
     }
 }
 
+/* ---- What is not there, and why */
+
+static int refused(struct helper_gobuckets *g, enum bucket_profile_kind kind, struct err *e)
+{
+    uint64_t count = 77;
+    struct buf out;
+    int r = build(g, kind, false, &out, &count, e);
+
+    if (r != 0)
+        assert_int_equal(count, 77);
+    assert_int_equal(bucket_profile_available(&g->rt, kind, NULL), r);
+    buf_release(&out);
+    return r;
+}
+
+/* A program that imports no pprof: the linker has switched its heap's sampling off; contention is
+ * recorded all the same, and no profile of its own could show it. */
+static void test_without_pprof(void **state)
+{
+    static const struct helper_gobuckets_build bare = {"-bare", "-tags nopprof '-ldflags=-s -w'"};
+    static const char *const toolchains[] = {"1.19.13", "1.22.12", "1.26.8"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(toolchains) / sizeof(toolchains[0]); i++) {
+        struct helper_gobuckets g;
+        struct profile *p;
+        struct err e = {0};
+
+        if (helper_gobuckets_start(&g, toolchains[i], &bare) != 0)
+            continue;
+        assert_int_equal(refused(&g, BUCKET_PROFILE_HEAP, &e), -ENOTSUP);
+        assert_non_null(strstr(e.text, "MemProfileRate is 0"));
+        assert_non_null(strstr(e.text, "import"));
+        assert_int_equal(refused(&g, BUCKET_PROFILE_ALLOCS, &e), -ENOTSUP);
+        p = ours_of(&g, BUCKET_PROFILE_BLOCK);
+        assert_true(profile_total(p, 0) > 10);
+        assert_true(profile_total(p, 1) > 1000000);
+        profile_free(p);
+        p = ours_of(&g, BUCKET_PROFILE_THREADCREATE);
+        assert_true(profile_total(p, 0) > 3);
+        profile_free(p);
+        helper_gobuckets_release(&g);
+    }
+}
+
+static void test_rates(void **state)
+{
+    struct helper_gobuckets g;
+    struct buckets_rates rates;
+    struct go_runtime kept;
+    struct err e = {0};
+    double ticks;
+
+    (void)state;
+    if (helper_gobuckets_start(&g, "1.26.8", &helper_gobuckets_builds[0]) != 0)
+        skip();
+    assert_int_equal(helper_gobuckets_do(&g, "r"), 0);
+    assert_int_equal(buckets_rates(&g.rt, &rates), 0);
+    ticks = buckets_ticks_per_second(&g.rt);
+    assert_int_equal(rates.memory, 4096);
+    assert_int_equal(rates.mutex, 5);
+    assert_in_range(rates.block, (int64_t)(ticks * 6.9e-6), (int64_t)(ticks * 7.1e-6));
+    kept = g.rt;
+    g.rt.mbuckets = g.rt.bbuckets = g.rt.xbuckets = g.rt.allm = 0;
+    for (int k = BUCKET_PROFILE_HEAP; k <= BUCKET_PROFILE_THREADCREATE; k++) {
+        assert_int_equal(refused(&g, (enum bucket_profile_kind)k, &e), -ENOTSUP);
+        assert_non_null(strstr(e.text, "not found"));
+    }
+    g.rt = kept;
+    g.rt.mem_profile_rate = 0; /* samples cannot be scaled: no heap rather than a wrong one */
+    assert_int_equal(refused(&g, BUCKET_PROFILE_HEAP, &e), -ENOTSUP);
+    assert_non_null(strstr(e.text, "scaled"));
+    helper_gobuckets_release(&g);
+}
+
+/* With the rates set back to 0, what was recorded is still shown, as the program itself shows it:
+ * memory as sampled. Whoever knows what the rate was gets it scaled. */
+static void test_rates_back_at_zero(void **state)
+{
+    struct helper_gobuckets g;
+    struct bucket_profile_want want = {.kind = BUCKET_PROFILE_HEAP, .heap_rate = 4096};
+    struct go_budget b = budget();
+    struct profile *before, *after;
+    struct lines x, y;
+    uint64_t count;
+    struct buf out;
+
+    (void)state;
+    if (helper_gobuckets_start(&g, "1.22.12", &helper_gobuckets_builds[0]) != 0)
+        skip();
+    assert_int_equal(helper_gobuckets_do(&g, "g"), 0);
+    before = ours_of(&g, BUCKET_PROFILE_HEAP);
+    assert_int_equal(helper_gobuckets_do(&g, "zp"), 0);
+    check_profile(&g, BUCKET_PROFILE_HEAP);
+    check_profile(&g, BUCKET_PROFILE_BLOCK);
+    buf_init(&out, PROFILE_BYTES);
+    assert_int_equal(bucket_profile_build(&g.rt, g.space, &want, &b, &out, &count, NULL), 0);
+    after = decoded(out.data, out.len);
+    assert_int_equal(profile_period(after), 4096);
+    x = lines_of(before);
+    y = lines_of(after);
+    assert_int_equal(compare_lines(&x, &y, true), 0);
+    lines_release(&x);
+    lines_release(&y);
+    profile_free(before);
+    profile_free(after);
+    buf_release(&out);
+    helper_gobuckets_release(&g);
+}
+
+/* Bytes that do not suffice, an output that is too small, a program that is gone: no profile. */
+static void test_limits(void **state)
+{
+    struct bucket_profile_want want = {.kind = BUCKET_PROFILE_HEAP};
+    struct helper_gobuckets g;
+    struct go_budget b = budget();
+    struct err e = {0};
+    uint64_t count;
+    struct buf out;
+
+    (void)state;
+    if (helper_gobuckets_start(&g, "1.22.12", &helper_gobuckets_builds[0]) != 0)
+        skip();
+    for (int text = 0; text < 2; text++) {
+        want.text = text;
+        b = budget();
+        b.bytes_left = 64 * 1024;
+        buf_init(&out, PROFILE_BYTES);
+        assert_int_equal(bucket_profile_build(&g.rt, g.space, &want, &b, &out, &count, &e),
+                         -ETIMEDOUT);
+        b = budget();
+        buf_release(&out);
+        buf_init(&out, 1024);
+        assert_true(bucket_profile_build(&g.rt, g.space, &want, &b, &out, &count, &e) < 0);
+        assert_true(e.text[0] != '\0');
+        buf_release(&out);
+    }
+    g.t.fail_read = -ESRCH;
+    buf_init(&out, PROFILE_BYTES);
+    want.kind = BUCKET_PROFILE_THREADCREATE;
+    assert_int_equal(bucket_profile_build(&g.rt, g.space, &want, &b, &out, &count, &e), -ESRCH);
+    buf_release(&out);
+    helper_gobuckets_release(&g);
+}
+
+/* "# Name = number" of the heap's text. */
+static uint64_t said(const char *text, const char *name)
+{
+    const char *section = strstr(text, "\n# runtime.MemStats\n");
+    char line[64];
+    const char *at;
+
+    (void)snprintf(line, sizeof(line), "\n# %s = ", name);
+    at = section ? strstr(section, line) : NULL;
+    return at ? strtoull(at + strlen(line), NULL, 10) : UINT64_MAX;
+}
+
+/* The memory statistics under the heap's text are those of the program's own text. */
+static void test_memstats_of_the_text(void **state)
+{
+    static const char *const stable[] = {"Sys",   "Lookups", "HeapSys",    "BuckHashSys",
+                                         "GCSys", "LastGC",  "OtherSys",   "Stack",
+                                         "NumGC", "NextGC",  "NumForcedGC"};
+    static const char *const growing[] = {"Alloc",   "TotalAlloc",  "HeapAlloc",
+                                          "Mallocs", "HeapObjects", "HeapInuse"};
+    struct helper_gobuckets g;
+    struct err e = {0};
+    uint64_t count;
+    struct buf out;
+    char *theirs;
+
+    (void)state;
+    if (helper_gobuckets_start(&g, "1.26.8", &helper_gobuckets_builds[0]) != 0)
+        skip();
+    assert_int_equal(helper_gobuckets_do(&g, "gpp"), 0); /* the second time has all it needs */
+    assert_int_equal(build(&g, BUCKET_PROFILE_HEAP, true, &out, &count, &e), 0);
+    theirs = helper_gobuckets_file(&g, "heap.txt", NULL);
+    for (size_t i = 0; i < sizeof(stable) / sizeof(stable[0]); i++) {
+        uint64_t ours = said(buf_text(&out), stable[i]), own = said(theirs, stable[i]);
+
+        if (ours == UINT64_MAX || ours < own || ours - own > GROWTH_BYTES)
+            print_error("%s: %" PRIu64 ", not %" PRIu64 "\n", stable[i], ours, own);
+        assert_true(ours != UINT64_MAX && ours >= own && ours - own <= GROWTH_BYTES);
+    }
+    for (size_t i = 0; i < sizeof(growing) / sizeof(growing[0]); i++) {
+        uint64_t ours = said(buf_text(&out), growing[i]), own = said(theirs, growing[i]);
+
+        assert_true(own != UINT64_MAX && ours != UINT64_MAX && ours >= own);
+        assert_true(ours - own <= own); /* what writing took, not another program's numbers */
+    }
+    free(theirs);
+    buf_release(&out);
+    helper_gobuckets_release(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_without_pprof),
+        cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_rates_back_at_zero),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_memstats_of_the_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
