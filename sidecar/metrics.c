@@ -8,6 +8,9 @@
 
 #include <inttypes.h>
 
+#include "sidecar/gostats.h"
+#include "sidecar/leak.h"
+
 /* Every status the endpoint gives (interface.md); the last entry stands for all others. */
 static const unsigned codes[METRICS_CODES_MAX] = {200, 307, 400, 401, 403, 404, 405, 408, 413,
                                                   414, 421, 429, 431, 499, 500, 501, 503, 505};
@@ -79,8 +82,8 @@ static void family(struct buf *out, const char *name, const char *type, const ch
     buf_printf(out, "# HELP pillion_%s %s\n# TYPE pillion_%s %s\n", name, help, name, type);
 }
 
-/* A label's value: backslash, quote and newline are what the format escapes. */
-static void value(struct buf *out, const char *s)
+/* Backslash, quote and newline are what the format escapes. */
+void metrics_label(const char *s, struct buf *out)
 {
     buf_putc(out, '"');
     for (; *s; s++) {
@@ -113,7 +116,7 @@ static void print_requests(const struct metrics *m, const struct metrics_now *no
             if (!m->requests[h][c])
                 continue;
             buf_puts(out, "pillion_http_requests_total{handler=");
-            value(out, handler_name(now, h));
+            metrics_label(handler_name(now, h), out);
             if (codes[c])
                 buf_printf(out, ",code=\"%u\"} %" PRIu64 "\n", codes[c], m->requests[h][c]);
             else
@@ -130,16 +133,16 @@ static void print_latency_of(const struct metrics_latency *l, const char *name, 
     for (size_t b = 0; b < METRICS_BUCKETS; b++) {
         below += l->bucket[b];
         buf_puts(out, "pillion_http_request_duration_seconds_bucket{handler=");
-        value(out, name);
+        metrics_label(name, out);
         if (b < METRICS_BUCKETS - 1)
             buf_printf(out, ",le=\"%g\"} %" PRIu64 "\n", bounds[b], below);
         else
             buf_printf(out, ",le=\"+Inf\"} %" PRIu64 "\n", below);
     }
     buf_puts(out, "pillion_http_request_duration_seconds_sum{handler=");
-    value(out, name);
+    metrics_label(name, out);
     buf_printf(out, "} %.6f\npillion_http_request_duration_seconds_count{handler=", l->sum_seconds);
-    value(out, name);
+    metrics_label(name, out);
     buf_printf(out, "} %" PRIu64 "\n", l->count);
 }
 
@@ -183,6 +186,28 @@ static void print_profiles(const struct metrics *m, const struct metrics_now *no
     buf_printf(out, "pillion_rate_limited_total %" PRIu64 "\n", m->rate_limited);
 }
 
+/* Readings of the target's goroutines: what could not be had of them, all in all. */
+static void print_goroutines(const struct metrics *m, struct buf *out)
+{
+    const struct {
+        const char *name, *help;
+        uint64_t n;
+    } rows[] = {
+        {"readings", "Readings of the target's goroutines.", m->goroutine_readings},
+        {"torn", "Goroutines that never held still while they were read.", m->goroutines_torn},
+        {"unreadable", "Goroutines that could not be read.", m->goroutines_unreadable},
+        {"truncated", "Stacks that are not whole.", m->goroutines_truncated},
+        {"running", "Goroutines that ran and have no stack.", m->goroutines_running},
+    };
+    char name[64];
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        (void)snprintf(name, sizeof(name), "goroutine_%s_total", rows[i].name);
+        family(out, name, "counter", rows[i].help);
+        buf_printf(out, "pillion_%s %" PRIu64 "\n", name, rows[i].n);
+    }
+}
+
 /* target_info only while there is a target: a gone one's name would stay on every dashboard. */
 static void print_target(const struct metrics_now *now, struct buf *out)
 {
@@ -194,13 +219,13 @@ static void print_target(const struct metrics_now *now, struct buf *out)
     family(out, "target_info", "gauge", "What the target is.");
     if (up) {
         buf_puts(out, "pillion_target_info{name=");
-        value(out, t->name);
+        metrics_label(t->name, out);
         buf_puts(out, ",language=");
-        value(out, now->about->language);
+        metrics_label(now->about->language, out);
         buf_puts(out, ",version=");
-        value(out, now->about->version);
+        metrics_label(now->about->version, out);
         buf_puts(out, ",build_id=");
-        value(out, now->about->build_id);
+        metrics_label(now->about->build_id, out);
         buf_puts(out, "} 1\n");
     }
     family(out, "mode", "gauge", "1 for the mode the granted rights allow.");
@@ -231,13 +256,17 @@ void metrics_print(const struct metrics *m, const struct metrics_now *now, struc
 {
     family(out, "build_info", "gauge", "The version of this program.");
     buf_puts(out, "pillion_build_info{version=");
-    value(out, now->version);
+    metrics_label(now->version, out);
     buf_puts(out, "} 1\n");
     print_target(now, out);
     print_requests(m, now, out);
     print_latency(m, now, out);
     print_auth(m, now, out);
     print_profiles(m, now, out);
+    print_goroutines(m, out);
+    if (now->leak)
+        leak_metrics(now->leak, out);
+    gostats_print(now->stats, out);
     family(out, "cert_expiry_timestamp_seconds", "gauge", "When the served certificate ends.");
     if (now->cert_expiry)
         buf_printf(out, "pillion_cert_expiry_timestamp_seconds %" PRId64 "\n", now->cert_expiry);

@@ -20,9 +20,11 @@ enum {
     METRICS_CODES_MAX = 19,    /* those of metrics.c and "other" */
     METRICS_BUCKETS = 14,
     METRICS_AUTH_METHODS = 5, /* enum auth_method */
-    METRICS_TYPES = 1,        /* enum session_kind */
+    METRICS_TYPES = 7,        /* enum session_kind */
     METRICS_TEXT_MAX_BYTES = 512 * 1024,
 };
+
+struct leak; /* leak.h */
 
 enum metrics_decision {
     METRICS_ALLOWED,
@@ -54,6 +56,9 @@ struct metrics {
     uint64_t samples;
     uint64_t samples_lost;
     uint64_t rate_limited;
+    /* over all readings of the target's goroutines, the leak watch's too */
+    uint64_t goroutine_readings;
+    uint64_t goroutines_torn, goroutines_unreadable, goroutines_truncated, goroutines_running;
 };
 
 /* What is not counted but looked up when the text is made. */
@@ -61,6 +66,8 @@ struct metrics_now {
     const char *version;
     const struct wire_status *status; /* the guard's latest news */
     const struct wire_about *about;
+    const struct wire_stats *stats; /* the target's counters; NULL: they were not to be had */
+    const struct leak *leak;        /* NULL: nothing seen */
     uint32_t in_flight;
     int64_t cert_expiry; /* seconds since 1970, 0: no TLS */
     bool reload_ok;
@@ -80,6 +87,9 @@ void metrics_profile(struct metrics *m, unsigned type, enum metrics_result resul
 
 /** metrics_print(m, now, out): append the text. */
 void metrics_print(const struct metrics *m, const struct metrics_now *now, struct buf *out);
+
+/** metrics_label(text, out): a label's value, quoted and escaped. */
+void metrics_label(const char *text, struct buf *out);
 
 /** metrics_mode_name(mode): "full", "perf", "ptrace", "restricted", "none". */
 const char *metrics_mode_name(unsigned mode);

@@ -129,16 +129,26 @@ static void bury(struct peers *p, const char *why)
     }
 }
 
+/* What takes its time, and can be cancelled. */
+static bool is_profile(const struct pending *q)
+{
+    return q->wants == WIRE_ANS_CPU || q->wants == WIRE_ANS_RUNTIME;
+}
+
 static void overdue(struct peers *p, struct pending *q)
 {
     const struct peers_answer a = {.fate = PEERS_OVERDUE,
                                    .why = "the sampler did not answer in time"};
-    bool profile = q->wants == WIRE_ANS_CPU;
+    bool profile = is_profile(q);
 
+    if (q->wants == WIRE_ANS_STATS) {
+        settle(p, q, &a);
+        return;
+    }
     log_warn("the sampler did not answer in time", LOG_BOOL("profile", profile));
     /*
      * A small question may wait behind a long symbolization; a profile that is this late will
-     * never come, and its sampler holds perf events: the guard has to end it.
+     * never come, and its sampler holds perf events or runs in circles: the guard has to end it.
      */
     if (profile && p->guard)
         (void)front_say_blame(&p->guard->link);
@@ -382,16 +392,49 @@ int peers_cpu(struct peers *p, const struct wire_cpu *cpu, peers_answered then, 
     return r;
 }
 
-void peers_forget(struct peers *p, uint32_t ticket)
+int peers_runtime(struct peers *p, const struct wire_runtime *want, peers_answered then, void *data,
+                  uint32_t *ret_ticket)
+{
+    struct pending what = {.wants = WIRE_ANS_RUNTIME, .then = then, .data = data};
+    struct pending *q;
+    int r = pending_free(p, &q);
+
+    if (r == 0)
+        r = ask_sampler_runtime(&p->sampler->link, want, &what.id);
+    if (r == 0)
+        *ret_ticket = pending_take(p, q, what, PEERS_RUNTIME_TIMEOUT_MS);
+    return r;
+}
+
+int peers_stats(struct peers *p, peers_answered then, void *data, uint32_t *ret_ticket)
+{
+    struct pending what = {.wants = WIRE_ANS_STATS, .then = then, .data = data};
+    struct pending *q;
+    int r = pending_free(p, &q);
+
+    if (r == 0)
+        r = ask_sampler_stats(&p->sampler->link, &what.id);
+    if (r == 0)
+        *ret_ticket = pending_take(p, q, what, PEERS_STATS_TIMEOUT_MS);
+    return r;
+}
+
+void peers_cancel(struct peers *p, uint32_t ticket)
 {
     for (size_t i = 0; ticket && i < PEERS_PENDING_MAX; i++) {
-        struct pending *q = &p->pending[i];
+        const struct pending *q = &p->pending[i];
 
-        if (q->ticket != ticket)
-            continue;
-        q->answered_nobody = true;
-        if (q->wants == WIRE_ANS_CPU && p->sampler)
+        if (q->ticket == ticket && is_profile(q) && p->sampler)
             (void)ask_sampler_cancel(&p->sampler->link, q->id);
+    }
+}
+
+void peers_forget(struct peers *p, uint32_t ticket)
+{
+    peers_cancel(p, ticket);
+    for (size_t i = 0; ticket && i < PEERS_PENDING_MAX; i++) {
+        if (p->pending[i].ticket == ticket)
+            p->pending[i].answered_nobody = true;
     }
 }
 

@@ -19,7 +19,9 @@ enum {
     PEERS_PENDING_MAX = 64,         /* open questions */
     PEERS_SMALL_TIMEOUT_MS = 15000, /* about, symbol, argv: the sampler may be symbolizing */
     PEERS_CPU_GRACE_MS = 30000,     /* beyond the profile's own time: symbols of a large program */
-    PEERS_OBITUARY_MS = 500,        /* how long the guard's word on a dead sampler is waited for */
+    PEERS_RUNTIME_TIMEOUT_MS = 60000, /* behind the symbols of a profile; reading takes no second */
+    PEERS_STATS_TIMEOUT_MS = 150,     /* looked at every 100 ms: within 250 ms there is an answer */
+    PEERS_OBITUARY_MS = 500, /* how long the guard's word on a dead sampler is waited for */
 };
 
 struct peers; /* opaque */
@@ -66,12 +68,19 @@ int peers_symbol(struct peers *p, const uint64_t *addresses, size_t count, peers
                  void *data, uint32_t *ret_ticket);
 int peers_cpu(struct peers *p, const struct wire_cpu *cpu, peers_answered then, void *data,
               uint32_t *ret_ticket);
+int peers_runtime(struct peers *p, const struct wire_runtime *want, peers_answered then, void *data,
+                  uint32_t *ret_ticket);
+/* One that is late is nothing to talk about: the next one comes with the next scrape. */
+int peers_stats(struct peers *p, peers_answered then, void *data, uint32_t *ret_ticket);
 
 /**
  * peers_forget(p, ticket): whoever asked has gone: its callback will not be called, and a running
  * profile is cancelled. Unknown tickets (also 0) are ignored.
  */
 void peers_forget(struct peers *p, uint32_t ticket);
+
+/** peers_cancel(p, ticket): end that profile; its callback is still called, as the rule is. */
+void peers_cancel(struct peers *p, uint32_t ticket);
 
 /** peers_finish(p): running profiles are to end now with what there is (we are shutting down). */
 void peers_finish(struct peers *p);

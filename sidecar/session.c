@@ -26,9 +26,49 @@ void session_set_rules(struct session *s, const struct session_rules *rules)
 
 const char *session_kind_name(enum session_kind kind)
 {
-    static const char *const names[] = {[SESSION_CPU] = "cpu"};
+    static const char *const names[] = {
+        [SESSION_CPU] = "cpu",
+        [SESSION_GOROUTINE] = "goroutine",
+        [SESSION_HEAP] = "heap",
+        [SESSION_ALLOCS] = "allocs",
+        [SESSION_BLOCK] = "block",
+        [SESSION_MUTEX] = "mutex",
+        [SESSION_THREADCREATE] = "threadcreate",
+    };
 
     return kind < SESSION_KINDS ? names[kind] : "other";
+}
+
+_Static_assert(SESSION_KINDS == SESSION_GOROUTINE + (int)WIRE_RUNTIME_KINDS, "one for each");
+_Static_assert(SESSION_THREADCREATE - SESSION_GOROUTINE == (int)WIRE_RUNTIME_THREADCREATE, "order");
+
+enum session_kind session_runtime_kind(uint32_t kind)
+{
+    return (enum session_kind)(SESSION_GOROUTINE + kind);
+}
+
+bool session_broken(const struct session *s, enum session_kind kind, uint32_t generation)
+{
+    const struct session_crashes *c = &s->crashes[kind];
+
+    return c->generation == generation && c->count >= SESSION_CRASHES_MAX;
+}
+
+void session_crashed(struct session *s, enum session_kind kind, uint64_t incident,
+                     uint32_t generation)
+{
+    struct session_crashes *c = &s->crashes[kind];
+
+    if (c->generation != generation)
+        *c = (struct session_crashes){.generation = generation, .incident = c->incident};
+    if (c->incident != incident)
+        c->count++;
+    c->incident = incident;
+}
+
+void session_survived(struct session *s, enum session_kind kind)
+{
+    s->crashes[kind].count = 0;
 }
 
 uint32_t session_count(const struct session *s)
@@ -128,13 +168,10 @@ static void start(struct session *s, const struct session_ask *ask, uint32_t *re
 enum session_verdict session_begin(struct session *s, const struct session_ask *ask,
                                    uint32_t *ret_ticket, uint64_t *ret_wait_ms)
 {
-    struct session_crashes *c = &s->crashes[ask->kind];
     const struct session_seen *last = seen_find(s, ask->identity, ask->kind);
     uint32_t running = session_count(s);
 
-    if (c->generation != ask->generation)
-        *c = (struct session_crashes){.generation = ask->generation, .incident = c->incident};
-    if (c->count >= SESSION_CRASHES_MAX)
+    if (session_broken(s, ask->kind, ask->generation))
         return SESSION_BROKEN;
     if (running >= room(&s->rules)) {
         *ret_wait_ms = first_end_ms(s, ask->now_ms);
@@ -167,7 +204,6 @@ void session_end(struct session *s, uint32_t ticket, enum session_end end, uint6
                  uint32_t generation)
 {
     struct session_running *r = NULL;
-    struct session_crashes *c;
 
     for (size_t i = 0; ticket && i < SESSION_RUNNING_MAX; i++) {
         if (s->running[i].ticket == ticket)
@@ -175,19 +211,14 @@ void session_end(struct session *s, uint32_t ticket, enum session_end end, uint6
     }
     if (!r)
         return;
-    c = &s->crashes[r->kind];
     switch (end) {
     case SESSION_DONE:
-        c->count = 0;
+        session_survived(s, r->kind);
         break;
     case SESSION_LEFT:
         break;
     case SESSION_CRASHED:
-        if (c->generation != generation)
-            *c = (struct session_crashes){.generation = generation, .incident = c->incident};
-        if (c->incident != incident)
-            c->count++;
-        c->incident = incident;
+        session_crashed(s, r->kind, incident, generation);
         give_back(s, r);
         break;
     case SESSION_FAILED:

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/wire.h"
+
 enum {
     SESSION_RUNNING_MAX = 4,      /* the sampler's slots (WIRE_PERF_SLOTS) */
     SESSION_IDENTITIES_MAX = 256, /* (identity, kind) pairs remembered for min_interval */
@@ -21,8 +23,21 @@ enum {
     SESSION_NAME_BYTES = 64, /* CONFIG_NAME_BYTES */
 };
 
-/* What can be sampled; one row of min_interval and of the crash counts each. */
-enum session_kind { SESSION_CPU, SESSION_KINDS };
+/*
+ * What can be had: one row of the crash counts and of the metrics each. Only SESSION_CPU samples
+ * and has sessions; the others are read from the target's runtime, in the order of enum
+ * wire_runtime_kind (session_runtime_kind()).
+ */
+enum session_kind {
+    SESSION_CPU,
+    SESSION_GOROUTINE,
+    SESSION_HEAP,
+    SESSION_ALLOCS,
+    SESSION_BLOCK,
+    SESSION_MUTEX,
+    SESSION_THREADCREATE,
+    SESSION_KINDS,
+};
 
 enum session_verdict {
     SESSION_GO,
@@ -102,10 +117,26 @@ enum session_verdict session_begin(struct session *s, const struct session_ask *
 void session_end(struct session *s, uint32_t ticket, enum session_end end, uint64_t incident,
                  uint32_t generation);
 
+/**
+ * session_broken(s, kind, generation): did this kind bring the sampler down too often with this
+ * target?
+ */
+bool session_broken(const struct session *s, enum session_kind kind, uint32_t generation);
+
+/** session_crashed(s, kind, incident, generation): once more; each ${incident} counts once. */
+void session_crashed(struct session *s, enum session_kind kind, uint64_t incident,
+                     uint32_t generation);
+
+/** session_survived(s, kind): an answer came: the crash count is forgotten. */
+void session_survived(struct session *s, enum session_kind kind);
+
 /** session_count(s): how many run now. */
 uint32_t session_count(const struct session *s);
 
-/** session_kind_name(kind): "cpu"; for metrics and texts. */
+/** session_kind_name(kind): "cpu", "heap"; for metrics and texts. */
 const char *session_kind_name(enum session_kind kind);
+
+/** session_runtime_kind(kind): of a ${kind} of enum wire_runtime_kind, which is in range. */
+enum session_kind session_runtime_kind(uint32_t kind);
 
 #endif
