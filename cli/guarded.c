@@ -231,16 +231,16 @@ int guarded_ready(struct guarded *g, struct err *e)
     }
 }
 
-/* What came on the sampler's link: 1 nothing yet, 0 the answer. */
-static int take_answer(struct guarded *g, uint32_t id, struct ask_sampler_answer *ret,
-                       struct err *e)
+/* What came on the sampler's link: 1 nothing yet, 0 the answer to the question. */
+static int take_answer(struct guarded *g, enum wire_type wants, uint32_t id,
+                       struct ask_sampler_answer *ret, struct err *e)
 {
     int r = ask_sampler_next(&g->sampler, 0, ret);
 
     if (r == -EAGAIN)
         return 1;
     /* one question was asked on this link, so every other answer breaks the rules */
-    if (r == 0 && (ret->type != WIRE_ANS_CPU || ret->id != id)) {
+    if (r == 0 && (ret->type != wants || ret->id != id)) {
         if (ret->fd >= 0)
             (void)close(ret->fd);
         return err_set(e, -EPROTO, "the sampler answered what nobody asked");
@@ -252,10 +252,13 @@ static int take_answer(struct guarded *g, uint32_t id, struct ask_sampler_answer
     }
     if (r)
         return err_set(e, r, "the sampler died during the profile; nothing was recorded");
-    if (ret->body.cpu.result == 0)
-        return 0;
-    return err_set(e, ret->body.cpu.result, "%s",
-                   ret->body.cpu.text[0] ? ret->body.cpu.text : strerror(-ret->body.cpu.result));
+    return 0;
+}
+
+/* The sampler's refusal in its own words. */
+static int refusal(int result, const char *text, struct err *e)
+{
+    return err_set(e, result, "%s", text[0] ? text : strerror(-result));
 }
 
 int guarded_cpu(struct guarded *g, const struct wire_cpu *cpu, guarded_tick tick, void *ctx,
@@ -279,9 +282,11 @@ int guarded_cpu(struct guarded *g, const struct wire_cpu *cpu, guarded_tick tick
             return err_set(e, -ETIMEDOUT, "the sampler does not answer");
         r = step(g, GUARDED_TICK_MS, &answer, e);
         if (r == 0 && answer)
-            r = take_answer(g, id, ret, e);
+            r = take_answer(g, WIRE_ANS_CPU, id, ret, e);
         else if (r == 0)
             r = 1;
+        if (r == 0 && ret->body.cpu.result)
+            return refusal(ret->body.cpu.result, ret->body.cpu.text, e);
         if (r <= 0)
             return r;
         /* the answer still comes, with what was sampled up to now */
@@ -291,6 +296,34 @@ int guarded_cpu(struct guarded *g, const struct wire_cpu *cpu, guarded_tick tick
             (void)ask_sampler_finish(&g->sampler,
                                      id); /* it fails only when the link's end is near */
         }
+    }
+}
+
+int guarded_runtime(struct guarded *g, const struct wire_runtime *want,
+                    struct ask_sampler_answer *ret, struct err *e)
+{
+    uint64_t start = clock_mono_ns();
+    uint32_t id;
+    int r = ask_sampler_runtime(&g->sampler, want, &id);
+
+    if (r)
+        return err_set(e, r, "the sampler cannot be asked: %s", strerror(-r));
+    for (;;) {
+        bool answer = false;
+
+        if (clock_mono_ns() - start > GUARDED_ANSWER_WAIT_MS * CLOCK_NS_PER_MS)
+            return err_set(e, -ETIMEDOUT, "the sampler does not answer");
+        r = step(g, GUARDED_TICK_MS, &answer, e);
+        if (r == 0 && g->interrupted) /* half a dump is none: nothing to wait for */
+            return err_set(e, -EINTR, "interrupted");
+        if (r == 0 && answer)
+            r = take_answer(g, WIRE_ANS_RUNTIME, id, ret, e);
+        else if (r == 0)
+            r = 1;
+        if (r == 0 && ret->body.runtime.result)
+            return refusal(ret->body.runtime.result, ret->body.runtime.text, e);
+        if (r <= 0)
+            return r;
     }
 }
 

@@ -1,6 +1,6 @@
 /*
- * guarded.h: a guard of our own for one recording. We are its front: it finds the target, starts a
- * sampler and passes us the link to it, and ends when we close ours.
+ * guarded.h: a guard of our own for one recording or one reading. We are its front: it finds the
+ * target, starts a sampler and passes us the link to it, and ends when we close ours.
  *
  * SIGINT, SIGTERM and SIGHUP are taken as events from guarded_start() on. The guard runs in a
  * process group of its own, so that a terminal's Ctrl-C ends the recording and not the sampling
@@ -54,6 +54,14 @@ int guarded_ready(struct guarded *g, struct err *e);
  */
 int guarded_cpu(struct guarded *g, const struct wire_cpu *cpu, guarded_tick tick, void *ctx,
                 struct ask_sampler_answer *ret, struct err *e);
+
+/**
+ * guarded_runtime(g, want, ret, e): one reading of the target's runtime, now. -EINTR when it was
+ * interrupted; what the sampler refuses is its -errno and its text. On success ret->fd is a bulk,
+ * the caller's.
+ */
+int guarded_runtime(struct guarded *g, const struct wire_runtime *want,
+                    struct ask_sampler_answer *ret, struct err *e);
 
 /** guarded_stop(g): close the links, wait for the guard's end. Repeatable. */
 void guarded_stop(struct guarded *g);

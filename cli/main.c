@@ -36,7 +36,10 @@ static const struct verb verbs[] = {
      "file is named after the target, and its name is printed. Ctrl-C ends early and keeps what\n"
      "there is.\n" TARGET_HELP},
     {"top", cli_later, "[TARGET] [--once] [--json]", "live view in the terminal", NULL},
-    {"dump", cli_later, "[TARGET] [--format text|json]", "goroutines or threads, now", NULL},
+    {"dump", cli_dump, "[TARGET] [--format FORMAT | --all]", "goroutines, now",
+     "FORMAT: text (default: groups, busiest first), json (the same), debug1 and stacks (as\n"
+     "net/http/pprof shows goroutines with debug=1 and debug=2); --all is stacks. The target is\n"
+     "not stopped. Go programs only.\n" TARGET_HELP},
     {"doctor", cli_later, "[TARGET]", "what can be profiled here, and what would grant the rest",
      NULL},
     {"diff", cli_later, "BASE NEW", "what became dearer or cheaper", NULL},

@@ -8,15 +8,13 @@
 #include "base/bulk.h"
 #include "base/num.h"
 #include "cli/guarded.h"
+#include "cli/options.h"
 #include "cli/output.h"
-#include "cli/pattern.h"
 #include "cli/progress.h"
 #include "cli/render.h"
 #include "cli/verbs.h"
-#include "config/config.h"
 
 enum {
-    RECORD_TARGET_ARGS = 2,
     RECORD_NAME_BYTES = 128,
     RECORD_OUT_MAX_BYTES = 512 * 1024 * 1024, /* text of the largest profile */
 };
@@ -25,34 +23,14 @@ struct record {
     const char *output; /* NULL: named after the target */
     const struct render *format;
     struct wire_cpu cpu;
-    char *target[RECORD_TARGET_ARGS + 1]; /* the TARGET option as it came, NULL at the end */
-    char name[RECORD_NAME_BYTES];         /* of a file named by us */
+    struct options_target target;
+    char name[RECORD_NAME_BYTES]; /* of a file named by us */
 };
 
 /*
  * Order of work: check the arguments, start the guard, wait for the target, open the file, record,
  * write. The file is opened before the recording, so that a bad path costs no ten seconds.
  */
-/* An option with its value: the arguments it used, 0 for another, -EINVAL with the value missing.
- */
-static int option(int argc, char **argv, int i, const char *name, const char **ret_value)
-{
-    size_t bytes = strlen(name);
-
-    if (strncmp(argv[i], name, bytes) != 0)
-        return 0;
-    if (argv[i][bytes] == '=' && bytes > 2) {
-        *ret_value = argv[i] + bytes + 1;
-        return 1;
-    }
-    if (argv[i][bytes] != '\0')
-        return 0;
-    if (i + 1 >= argc)
-        return -EINVAL;
-    *ret_value = argv[i + 1];
-    return 2;
-}
-
 /* heap, goroutine and the others come with their own issues. */
 static int set_type(struct record *r, const char *value, struct err *e)
 {
@@ -121,7 +99,7 @@ static int own_option(struct record *r, int argc, char **argv, int i, struct err
 {
     for (size_t k = 0; k < sizeof(options) / sizeof(options[0]); k++) {
         const char *value = "";
-        int used = option(argc, argv, i, options[k].name, &value);
+        int used = options_value(argc, argv, i, options[k].name, &value);
         int rc;
 
         if (used == 0)
@@ -134,45 +112,18 @@ static int own_option(struct record *r, int argc, char **argv, int i, struct err
     return 0;
 }
 
-/* The target is checked here, for the better error, and again by the guard's plan. */
-static int target_option(struct record *r, struct config *scratch, int argc, char **argv, int i,
-                         struct err *e)
-{
-    int used = config_target_option(scratch, argc, argv, i, e);
-    char clean[80];
-
-    if (used < 0)
-        return used;
-    if (used == 0)
-        return err_set(e, -EINVAL, "unknown argument \"%s\"; `pillion help record` lists them",
-                       err_clean(clean, sizeof(clean), argv[i], strlen(argv[i])));
-    if (r->target[0])
-        return err_set(e, -EINVAL, "more than one target is named");
-    /* as they came: the guard hands them to its plan, and both see the same text */
-    for (int k = 0; k < used; k++)
-        r->target[k] = argv[i + k];
-    if (scratch->select == PLAN_SELECT_CMDLINE && pattern_check(scratch->select_text, e) != 0)
-        return -EINVAL;
-    return used;
-}
-
 static int parse(struct record *r, int argc, char **argv, struct err *e)
 {
-    struct config *scratch = malloc(sizeof(*scratch));
     int used = 0;
 
     *r = (struct record){.format = render_find("pprof")};
     r->cpu = (struct wire_cpu){
         .duration_ms = 10000, .hz = 100, .flags = WIRE_CPU_LABELS | WIRE_CPU_KERNEL};
-    if (!scratch)
-        return err_set(e, -ENOMEM, "no memory");
-    config_defaults(scratch);
     for (int i = 1; i < argc && used >= 0; i += used) {
         used = own_option(r, argc, argv, i, e);
         if (used == 0)
-            used = target_option(r, scratch, argc, argv, i, e);
+            used = options_target(&r->target, argc, argv, i, e);
     }
-    free(scratch);
     if (used < 0)
         return used;
     /* gzip(1) refuses this too: a screen full of bytes helps nobody */
@@ -288,7 +239,7 @@ int cli_record(int argc, char **argv)
 
     if (rc)
         return cli_fail(CLI_CANNOT, "%s", e.text);
-    rc = guarded_start(&guarded, r.target, &e);
+    rc = guarded_start(&guarded, r.target.args, &e);
     if (rc == 0)
         rc = record(&r, &guarded, &output, &e);
     guarded_stop(&guarded);
