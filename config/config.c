@@ -33,6 +33,9 @@ void config_defaults(struct config *c)
     c->limits.concurrent = 1;
     c->limits.connections = 64;
     c->limits.per_address = 8;
+    c->leak_watch.every_ms = 60000;
+    c->leak_watch.window = 30;
+    c->leak_watch.minimum = 100;
     c->log.level = LOG_LEVEL_INFO;
     c->log.format = LOG_FORMAT_AUTO;
     /* best effort and cheap; sample_labels: in the file comes with its own issue */

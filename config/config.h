@@ -112,6 +112,10 @@ struct config {
     struct config_label labels[CONFIG_LABELS_MAX];
     size_t labels_count;
     struct {
+        uint64_t every_ms; /* 0: off */
+        uint32_t window, minimum;
+    } leak_watch;
+    struct {
         enum log_level level;
         enum log_format format;
     } log;

@@ -167,6 +167,7 @@ static void on_hup(uv_signal_t *h, int signum)
     (void)signum;
     log_info("reload asked for by SIGHUP");
     reload_now(&a->reload, &a->st);
+    leak_watch_news(a->st.leak_watch);
 }
 
 static void on_poll(uv_timer_t *t)
@@ -175,6 +176,7 @@ static void on_poll(uv_timer_t *t)
 
     MAGIC_CHECK(a, APP_MAGIC);
     reload_if_changed(&a->reload, &a->st);
+    leak_watch_news(a->st.leak_watch);
     ask_about(a);
 }
 
@@ -298,6 +300,16 @@ static int listen_everywhere(struct app *a, struct err *e)
     return r;
 }
 
+/* What asks the peers by itself, and needs the configuration for it. */
+static int open_runtime(struct app *a, struct err *e)
+{
+    int r = readings_new(a->loop, &a->st, &a->st.readings);
+
+    if (r == 0)
+        r = leak_watch_new(a->loop, &a->st, &a->st.leak_watch);
+    return r ? err_set(e, r, "cannot set up the event loop: %s", uv_strerror(r)) : 0;
+}
+
 int app_new(uv_loop_t *loop, int guard_fd, int argc, char **argv, struct app **ret, struct err *e)
 {
     struct app *a = calloc(1, sizeof(*a));
@@ -309,7 +321,7 @@ int app_new(uv_loop_t *loop, int guard_fd, int argc, char **argv, struct app **r
         return err_set(e, -ENOMEM, "out of memory");
     }
     a->magic = APP_MAGIC;
-    a->loop = loop;
+    a->loop = a->st.loop = loop;
     a->st.began_real_ns = clock_real_ns();
     a->st.routes = table_rows(&a->st.routes_count);
     r = open_handles(a);
@@ -321,6 +333,8 @@ int app_new(uv_loop_t *loop, int guard_fd, int argc, char **argv, struct app **r
         (void)err_set(e, r, "cannot set up the event loop: %s", uv_strerror(r));
     if (r == 0)
         r = reload_first(&a->reload, &a->st, argc, argv, e);
+    if (r == 0)
+        r = open_runtime(a, e);
     if (r == 0)
         r = listen_everywhere(a, e);
     if (r) {
@@ -359,7 +373,10 @@ int app_end(struct app *a)
     exit_code = a->exit_code;
     if (a->st.server)
         server_free(a->st.server); /* first: what it drops asks the peers to cancel */
-    peers_free(a->st.peers);
+    leak_watch_free(a->st.leak_watch);
+    peers_free(a->st.peers); /* before the readings: it has their rows as its callbacks' data */
+    readings_free(a->st.readings);
+    delta_store_release(&a->st.deltas);
     close_handles(a);
     reload_release(&a->reload, &a->st);
     a->magic = 0;

@@ -46,6 +46,38 @@ unsigned state_refuses_cpu(const struct state *st, char why[static STATE_WHY_BYT
     return status;
 }
 
+/* Unknown counts as Go: the sampler says so if not, and its answer is the better one. */
+bool state_is_go(const struct state *st)
+{
+    const struct wire_target *t = &st->status.target;
+
+    if (t->state != WIRE_TARGET_UP)
+        return false;
+    return st->about.generation != t->generation || !st->about.language[0] ||
+           strcmp(st->about.language, "go") == 0;
+}
+
+unsigned state_refuses_runtime(const struct state *st, uint32_t kind,
+                               char why[static STATE_WHY_BYTES])
+{
+    const struct wire_target *t = &st->status.target;
+    unsigned status = state_refuses_target(st, why);
+
+    if (status)
+        return status;
+    if (!(t->rights & WIRE_RIGHT_MEMORY) || !(t->rights & WIRE_RIGHT_FILES))
+        return say(why, 501, "this profile needs a right that is missing here",
+                   t->reason[0] ? t->reason : "the target's memory or files cannot be read");
+    if (!state_is_go(st))
+        return say(why, 501, "this profile is read from a Go runtime, and the target has none",
+                   st->about.note);
+    if (session_broken(&st->session, session_runtime_kind(kind), t->generation))
+        return say(why, 503, "the sampler crashed three times in a row on this kind of profile",
+                   "it is not tried again until the target restarts or the configuration is "
+                   "reloaded (SIGHUP)");
+    return 0;
+}
+
 bool state_ready(const struct state *st, char why[static STATE_WHY_BYTES])
 {
     return state_refuses_target(st, why) == 0;

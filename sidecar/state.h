@@ -7,9 +7,12 @@
 
 #include "auth/auth.h"
 #include "config/config.h"
+#include "sidecar/delta.h"
 #include "sidecar/http/server.h"
+#include "sidecar/leak_watch.h"
 #include "sidecar/metrics.h"
 #include "sidecar/peers.h"
+#include "sidecar/readings.h"
 #include "sidecar/session.h"
 
 enum {
@@ -27,6 +30,11 @@ struct state {
     struct auth *auth;
     struct server *server;
     struct peers *peers;
+    uv_loop_t *loop;
+    struct readings *readings; /* of the target's runtime */
+    uint32_t delta_jobs;       /* requests between two readings (routes/runtime.h) */
+    struct delta_store deltas; /* what the delta_* paths gave last */
+    struct leak_watch *leak_watch;
     struct session session;
     struct metrics metrics;
 
@@ -58,5 +66,17 @@ unsigned state_refuses_target(const struct state *st, char why[static STATE_WHY_
 
 /** state_refuses_cpu(st, why): the same for a CPU profile: also 501, a right is missing. */
 unsigned state_refuses_cpu(const struct state *st, char why[static STATE_WHY_BYTES]);
+
+/**
+ * state_refuses_runtime(st, kind, why): the same for what is read from the target's runtime (enum
+ * wire_runtime_kind): also 501, a right is missing or it has no Go runtime, and 503 when reading it
+ * crashed the sampler again and again. What only the reading can tell (no samples recorded …) is
+ * the sampler's answer.
+ */
+unsigned state_refuses_runtime(const struct state *st, uint32_t kind,
+                               char why[static STATE_WHY_BYTES]);
+
+/** state_is_go(st): a Go program for all we know: up, and not known to be another. */
+bool state_is_go(const struct state *st);
 
 #endif

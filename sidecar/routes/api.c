@@ -88,7 +88,7 @@ static void limits(struct json *j, const struct config *c)
     json_object_end(j);
 }
 
-void api_status_json(const struct state *st, struct buf *out)
+void api_status_json(const struct state *st, uint32_t scopes, struct buf *out)
 {
     char why[STATE_WHY_BYTES], cpu[STATE_WHY_BYTES];
     bool ready = state_ready(st, why);
@@ -108,6 +108,8 @@ void api_status_json(const struct state *st, struct buf *out)
     json_str(&j, "sampler_note", st->status.note);
     json_str(&j, "cpu_unavailable", cpu);
     json_u64(&j, "in_flight", session_count(&st->session));
+    if ((scopes & CONFIG_SCOPE_GOROUTINE) && leak_watch_leak(st->leak_watch))
+        leak_json(leak_watch_leak(st->leak_watch), &j, "goroutines");
     limits(&j, st->config);
     json_bool(&j, "reload_ok", st->reload_ok);
     programs(&j, &st->status);
@@ -120,7 +122,7 @@ void api_status(struct visit *v)
     struct buf body;
 
     buf_init(&body, API_MAX_BYTES);
-    api_status_json(v->state, &body);
+    api_status_json(v->state, v->who.scopes, &body);
     visit_answer(v, 200, "application/json", &body);
 }
 

@@ -5,10 +5,13 @@
  */
 #include "sidecar/routes/index.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 #include "base/json.h"
 #include "sidecar/routes/params.h"
+#include "sidecar/routes/runtime.h"
+#include "sidecar/routes/survey.h"
 
 static void escaped(struct buf *out, const char *s)
 {
@@ -65,7 +68,12 @@ void index_html(const struct index_row *rows, size_t n, struct buf *out)
                   "<thead><tr><td>Count</td><td>Profile</td></tr></thead>\n");
     for (size_t i = 0; i < n; i++)
         html_row(&rows[i], out);
-    buf_puts(out, "</table>\n<p>Profile Descriptions:</p>\n<ul>\n");
+    buf_puts(out, "</table>\n");
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(rows[i].name, "goroutine") == 0 && !rows[i].why)
+            buf_puts(out, "<a href=\"goroutine?debug=2\">full goroutine stack dump</a>\n");
+    }
+    buf_puts(out, "<p>Profile Descriptions:</p>\n<ul>\n");
     for (size_t i = 0; i < n; i++)
         html_about(&rows[i], out);
     buf_puts(out, "</ul>\n</body>\n</html>\n");
@@ -92,40 +100,78 @@ void index_json(const struct index_row *rows, size_t n, struct buf *out)
     buf_putc(out, '\n');
 }
 
-/* What stands in the way of a row now; ${cpu} and ${target} were found out once for all rows. */
-static const char *why_not(const struct route *r, const char *cpu, const char *target)
+/* What stands in the way now, found out once for all rows. */
+struct reasons {
+    char cpu[STATE_WHY_BYTES], target[STATE_WHY_BYTES];
+    char runtime[WIRE_RUNTIME_KINDS][STATE_WHY_BYTES];
+};
+
+static void find_reasons(const struct state *st, struct reasons *w)
 {
-    if (r->absent)
-        return r->absent;
-    if (r->scope == CONFIG_SCOPE_CPU)
-        return cpu[0] ? cpu : NULL;
-    return target[0] ? target : NULL;
+    (void)state_refuses_cpu(st, w->cpu);
+    (void)state_refuses_target(st, w->target);
+    for (uint32_t kind = 0; kind < WIRE_RUNTIME_KINDS; kind++) {
+        const struct readings_last *last = readings_last(st->readings, kind);
+
+        /* known by having asked: no samples recorded, an unknown Go version … */
+        if (state_refuses_runtime(st, kind, w->runtime[kind]) == 0 && last->known &&
+            last->result == -ENOTSUP)
+            (void)snprintf(w->runtime[kind], STATE_WHY_BYTES, "%s", last->read.text);
+    }
 }
 
-void index_handle(struct visit *v)
+static struct index_row row_of(const struct state *st, const struct route *r,
+                               const struct reasons *w)
+{
+    struct index_row row = {.name = r->name, .about = r->about};
+    int kind = runtime_kind(r->name);
+    const char *why = w->target;
+
+    if (r->absent) {
+        why = r->absent;
+    } else if (kind >= 0) {
+        why = w->runtime[kind];
+        row.count = readings_last(st->readings, (uint32_t)kind)->read.count;
+    } else if (r->scope == CONFIG_SCOPE_CPU) {
+        why = w->cpu;
+    }
+    row.why = why[0] ? why : NULL;
+    return row;
+}
+
+static void answer_index(struct visit *v)
 {
     const struct state *st = v->state;
-    char cpu[STATE_WHY_BYTES], target[STATE_WHY_BYTES];
+    struct reasons *reasons = malloc(sizeof(*reasons));
     struct index_row rows[INDEX_ROWS_MAX];
     struct buf body;
     size_t n = 0;
     bool json = params_is(v->request->query, "format", "json");
 
-    (void)state_refuses_cpu(st, cpu);
-    (void)state_refuses_target(st, target);
+    if (!reasons) {
+        visit_refuse(v, 503, "out of memory");
+        return;
+    }
+    find_reasons(st, reasons);
     for (size_t i = 0; i < st->routes_count && n < INDEX_ROWS_MAX; i++) {
         const struct route *r = &st->routes[i];
 
-        if (!r->about || (v->who.scopes & r->scope) != r->scope)
-            continue;
-        rows[n++] = (struct index_row){r->name, r->about, why_not(r, cpu, target), 0};
+        if (r->about && (v->who.scopes & r->scope) == r->scope)
+            rows[n++] = row_of(st, r, reasons);
     }
     buf_init(&body, INDEX_MAX_BYTES);
     if (json)
         index_json(rows, n, &body);
     else
         index_html(rows, n, &body);
+    free(reasons);
     visit_answer(v, 200, json ? "application/json" : "text/html; charset=utf-8", &body);
+}
+
+void index_handle(struct visit *v)
+{
+    if (!survey_begin(v, answer_index))
+        answer_index(v);
 }
 
 void index_to_slash(struct visit *v)

@@ -20,7 +20,7 @@ struct index_row {
     uint64_t count;  /* what the profile holds now, 0 for those that are taken on demand */
 };
 
-/** index_handle(v): answers at once. */
+/** index_handle(v): answers when the counts are known, a second later at the latest. */
 void index_handle(struct visit *v);
 
 /** index_to_slash(v): /debug/pprof → 307 to /debug/pprof/, as Go's mux does. */

@@ -9,6 +9,7 @@
 
 #include "base/num.h"
 #include "sidecar/http/query.h"
+#include "wire/wire.h"
 
 enum {
     VALUE_BYTES = 64, /* no number or flag is longer */
@@ -71,6 +72,60 @@ int params_cpu(const char *query, const struct config *c, uint32_t default_hz,
     if (p.asked_seconds == 0)
         p.asked_seconds = c->limits.default_seconds;
     p.hz = clamp(hz, default_hz, c->limits.hz);
+    *ret = p;
+    return 0;
+}
+
+/*
+ * strconv.Atoi with its error ignored: what is no number is 0, what is too large is the largest;
+ * only the sign and "2 or more" count.
+ */
+static int small_number(const char *query, const char *key)
+{
+    char text[VALUE_BYTES];
+    uint64_t n = 0;
+    bool minus;
+    const char *digits;
+    int r;
+
+    if (query_get(query, key, text, sizeof(text)) != 1)
+        return 0;
+    minus = text[0] == '-';
+    digits = text + (minus || text[0] == '+');
+    r = num_u64(digits, strlen(digits), 10, 2, &n);
+    if (r == -ERANGE)
+        n = 2;
+    else if (r)
+        return 0;
+    return minus ? -(int)n : (int)n;
+}
+
+bool params_gc(const char *query)
+{
+    return small_number(query, "gc") > 0;
+}
+
+int params_runtime(const char *query, const struct config *c, uint32_t kind,
+                   struct params_runtime *ret, struct err *e)
+{
+    struct params_runtime p = {.form = WIRE_RUNTIME_PPROF};
+    int r = positive(query, "seconds", &p.asked_seconds, e);
+    int debug = small_number(query, "debug");
+
+    if (r)
+        return r;
+    if (p.asked_seconds && debug)
+        return err_set(e, -EINVAL, "seconds and debug params are incompatible");
+    if (p.asked_seconds)
+        p.seconds = clamp(p.asked_seconds, 1, c->limits.profile_seconds);
+    /* a negative debug is protobuf in a text's clothes in Go; here it is protobuf */
+    p.text = debug > 0;
+    if (debug > 1 && kind == WIRE_RUNTIME_GOROUTINE)
+        p.form = WIRE_RUNTIME_STACKS;
+    else if (p.text)
+        p.form = WIRE_RUNTIME_TEXT;
+    p.detail = kind == WIRE_RUNTIME_GOROUTINE && params_is(query, "labels", "detail");
+    p.gc = kind == WIRE_RUNTIME_HEAP && params_gc(query);
     *ret = p;
     return 0;
 }

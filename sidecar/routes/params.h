@@ -23,6 +23,27 @@ struct params_cpu {
 int params_cpu(const char *query, const struct config *c, uint32_t default_hz,
                struct params_cpu *ret, struct err *e);
 
+/* Of a profile that is read from the target's runtime: heap, goroutine … */
+struct params_runtime {
+    uint64_t asked_seconds; /* 0: none, the profile as it is */
+    uint32_t seconds;       /* clamped to the limit */
+    uint32_t form;          /* enum wire_runtime_form */
+    bool text;              /* debug != 0: text/plain */
+    bool detail;            /* labels=detail, of goroutines */
+    bool gc;                /* gc > 0 was asked for, of the heap */
+};
+
+/**
+ * params_runtime(query, c, kind, ret, e): 0, or -EINVAL with the text for the 400. In Go's order:
+ * first seconds, then whether debug goes with it; a debug or gc that is no number is 0
+ * (net/http/pprof, handler.ServeHTTP). ${kind}: enum wire_runtime_kind.
+ */
+int params_runtime(const char *query, const struct config *c, uint32_t kind,
+                   struct params_runtime *ret, struct err *e);
+
+/** params_gc(query): is a collection asked for (gc > 0)? It is never made. */
+bool params_gc(const char *query);
+
 /** params_is(query, key, value): is the first ${key} exactly ${value}? */
 bool params_is(const char *query, const char *key, const char *value);
 

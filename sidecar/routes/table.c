@@ -9,6 +9,7 @@
 #include "sidecar/routes/cpu.h"
 #include "sidecar/routes/health.h"
 #include "sidecar/routes/index.h"
+#include "sidecar/routes/runtime.h"
 #include "sidecar/routes/symbol.h"
 
 #define PPROF         "/debug/pprof/"
@@ -42,18 +43,20 @@ static const struct route rows[] = {
     PAGE("/debug/pprof", "index_redirect", ROUTE_ADMIN, 0, index_to_slash),
     PAGE("/", "root", ROUTE_ADMIN, 0, index_to_slash),
 
-    ABSENT(PPROF "allocs", "allocs", CONFIG_SCOPE_HEAP,
-           "A sampling of all past memory allocations.", "the allocation profile (allocs)"),
-    ABSENT(PPROF "block", "block", CONFIG_SCOPE_CONTENTION,
-           "Stacks that waited for synchronization primitives.", "the blocking profile (block)"),
+    PROFILE("allocs", ROUTE_GET, CONFIG_SCOPE_HEAP, runtime_handle,
+            "A sampling of all past memory allocations."),
+    PROFILE("block", ROUTE_GET, CONFIG_SCOPE_CONTENTION, runtime_handle,
+            "Stacks that waited for synchronization primitives."),
     PROFILE("cmdline", ROUTE_GET, CONFIG_SCOPE_CMDLINE, argv_handle,
             "The arguments the target was started with, joined by NUL."),
-    ABSENT(PPROF "goroutine", "goroutine", CONFIG_SCOPE_GOROUTINE,
-           "The stacks of all current goroutines.", "the goroutine profile (goroutine)"),
-    ABSENT(PPROF "heap", "heap", CONFIG_SCOPE_HEAP,
-           "A sampling of the allocations of live objects.", "the heap profile (heap)"),
-    ABSENT(PPROF "mutex", "mutex", CONFIG_SCOPE_CONTENTION,
-           "Stacks of the holders of contended mutexes.", "the mutex profile (mutex)"),
+    PROFILE("goroutine", ROUTE_GET, CONFIG_SCOPE_GOROUTINE, runtime_handle,
+            "The stacks of all current goroutines. debug=2 shows each as a panic does, "
+            "labels=detail adds goid, state and creator as labels."),
+    PROFILE(
+        "heap", ROUTE_GET, CONFIG_SCOPE_HEAP, runtime_handle,
+        "A sampling of the allocations of live objects. seconds= gives what changed meanwhile."),
+    PROFILE("mutex", ROUTE_GET, CONFIG_SCOPE_CONTENTION, runtime_handle,
+            "Stacks of the holders of contended mutexes."),
     ABSENT(PPROF "offcpu", "offcpu", CONFIG_SCOPE_CPU, "Where threads waited off the CPU.",
            "the off-CPU profile (offcpu)"),
     PROFILE(
@@ -62,20 +65,18 @@ static const struct route rows[] = {
     PROFILE("symbol", ROUTE_GET | ROUTE_POST, CONFIG_SCOPE_SYMBOL, symbol_handle,
             "Function names of program counters, given as the query or a POST body, with '+' "
             "between them."),
-    ABSENT(PPROF "threadcreate", "threadcreate", CONFIG_SCOPE_GOROUTINE,
-           "Stacks that led to new operating system threads.",
-           "the thread creation profile (threadcreate)"),
+    PROFILE("threadcreate", ROUTE_GET, CONFIG_SCOPE_GOROUTINE, runtime_handle,
+            "Stacks that led to new operating system threads."),
     ABSENT(PPROF "trace", "trace", CONFIG_SCOPE_TRACE, "An execution trace of the target.",
            "execution traces (trace)"),
     ABSENT(PPROF "wall", "wall", CONFIG_SCOPE_CPU, "Wall-clock profile, waiting included.",
            "the wall-clock profile (wall)"),
 
-    ABSENT(PPROF "delta_heap", "delta_heap", CONFIG_SCOPE_HEAP, NULL,
-           "the delta of the heap profile (delta_heap)"),
-    ABSENT(PPROF "delta_block", "delta_block", CONFIG_SCOPE_CONTENTION, NULL,
-           "the delta of the blocking profile (delta_block)"),
-    ABSENT(PPROF "delta_mutex", "delta_mutex", CONFIG_SCOPE_CONTENTION, NULL,
-           "the delta of the mutex profile (delta_mutex)"),
+    PAGE(PPROF "delta_heap", "delta_heap", ROUTE_ADMIN, CONFIG_SCOPE_HEAP, runtime_delta_handle),
+    PAGE(PPROF "delta_block", "delta_block", ROUTE_ADMIN, CONFIG_SCOPE_CONTENTION,
+         runtime_delta_handle),
+    PAGE(PPROF "delta_mutex", "delta_mutex", ROUTE_ADMIN, CONFIG_SCOPE_CONTENTION,
+         runtime_delta_handle),
     ABSENT("/debug/fgprof", "fgprof", CONFIG_SCOPE_CPU, NULL, "the wall-clock profile (fgprof)"),
     ABSENT("/speedscope/", "speedscope", CONFIG_SCOPE_CPU, NULL, "the flame graph page"),
 

@@ -97,7 +97,8 @@ is_error "403"
 says "metrics"
 get /debug/pprof/cmdline && wants 403 "view may not read cmdline" && says cmdline
 get /debug/pprof/trace && wants 403 "view may not trace" && says trace
-get /debug/pprof/heap && wants 501 "heap is allowed but not there yet"
+get /debug/pprof/goroutine && wants 200 "view may see goroutines"
+get /debug/pprof/wall && wants 501 "wall is allowed but not there yet"
 TOKEN=$secret
 get /metrics && wants 200 "a token from a file"
 get /debug/pprof/profile && wants 403 "metrics may not profile" && says cpu

@@ -106,7 +106,7 @@ cmp -s "$BODY" "$TMP/by-get" || fail "POST and GET differ"
 ok "symbol gives the same by GET and POST"
 
 # --- what is not there yet
-for name in heap allocs goroutine threadcreate block mutex delta_heap delta_block delta_mutex wall offcpu trace; do
+for name in wall offcpu trace; do
     get "/debug/pprof/$name" && wants 501 "$name"
     is_error "$name"
     says "cannot give"
@@ -133,7 +133,7 @@ get '/debug/pprof/?format=json' && wants 200 "index as JSON"
 python3 - "$BODY" <<'PY' || fail "the index as JSON"
 import json, sys
 rows = {r["name"]: r for r in json.load(open(sys.argv[1]))["profiles"]}
-assert rows["profile"]["available"] and not rows["heap"]["available"] and rows["heap"]["reason"], rows
+assert rows["profile"]["available"] and not rows["trace"]["available"] and rows["trace"]["reason"], rows
 PY
 get /api/v1/status && wants 200 status
 python3 - "$BODY" "$TARGET_PID" <<'PY' || fail "the status"
@@ -162,8 +162,8 @@ if command -v go >/dev/null; then
     go tool pprof -top "https+insecure://any:wrong@$ADDRESS/debug/pprof/profile?seconds=1" >/dev/null 2>"$TMP/top.err" &&
         fail "go tool pprof is happy with a wrong token"
     grep -q "401 Unauthorized - " "$TMP/top.err" || fail "go tool pprof does not show the reason: $(cat "$TMP/top.err")"
-    go tool pprof -top "$insecure/debug/pprof/heap" >/dev/null 2>"$TMP/top.err" && fail "heap is there?"
-    grep -q "501 Not Implemented - .*cannot give" "$TMP/top.err" || fail "pprof on heap: $(cat "$TMP/top.err")"
+    go tool pprof -top "$insecure/debug/pprof/trace" >/dev/null 2>"$TMP/top.err" && fail "a trace is there?"
+    grep -q "501 Not Implemented - .*cannot give" "$TMP/top.err" || fail "pprof on trace: $(cat "$TMP/top.err")"
     ok "go tool pprof prints our reasons"
 fi
 echo "$CHECKS checks"

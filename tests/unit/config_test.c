@@ -268,6 +268,7 @@ static void ranges(void **state)
     for (size_t i = 0; i < count; i++) {
         char text[128];
         const char *name = config_key_name(&keys[i]);
+        int section = (int)strcspn(keys[i].path, ".");
 
         if (keys[i].type != CONFIG_KEY_NUMBER)
             continue;
@@ -276,23 +277,27 @@ static void ranges(void **state)
             uint64_t limit = step < 0 ? keys[i].min : keys[i].max;
 
             /* the longest default must not be above the longest profile */
-            (void)snprintf(text, sizeof(text), "limits: {%s: %llu%s}", name,
+            (void)snprintf(text, sizeof(text), "%.*s: {%s: %llu%s}", section, keys[i].path, name,
                            (unsigned long long)limit,
                            strcmp(name, "default_seconds") == 0 ? ", profile_seconds: 3600" : "");
             must(text);
-            (void)snprintf(text, sizeof(text), "limits: {%s: %llu}", name,
+            (void)snprintf(text, sizeof(text), "%.*s: {%s: %llu}", section, keys[i].path, name,
                            (unsigned long long)(limit + (uint64_t)(int64_t)step));
             assert_int_equal(parse(text), -EINVAL);
             assert_non_null(strstr(err.text, "takes a number from"));
         }
     }
-    assert_int_equal(seen, 7);
+    assert_int_equal(seen, 9);
     refuse("limits: {hz: -1}", "c.yaml:1:14: \"hz\" takes a number from 1 to 10000");
     refuse("limits: {hz: 1e3}", "c.yaml:1:14: ...");
     refuse("limits: {hz: }", "c.yaml:1:14: ...");
     refuse("limits: {hz: [1]}", "c.yaml:1:14: ...");
     refuse("limits: {hz: {a: 1}}", "c.yaml:1:14: ...");
     refuse("limits: 5", "c.yaml:1:9: \"limits\" takes a map");
+    must("leak_watch: {every: 0s}");
+    assert_int_equal(config.leak_watch.every_ms, 0);
+    assert_int_equal(config.leak_watch.window, 30);
+    assert_int_equal(config.leak_watch.minimum, 100);
     must("limits: {min_interval: 24h}");
     refuse("limits: {min_interval: 25h}", "c.yaml:1:24: \"min_interval\" takes a duration...");
     refuse("limits: {min_interval: 10}", "c.yaml:1:24: ...");

@@ -12,6 +12,7 @@
 #include "sidecar/routes/api.h"
 #include "sidecar/routes/index.h"
 #include "sidecar/routes/params.h"
+#include "sidecar/routes/runtime.h"
 #include "sidecar/routes/symbol.h"
 #include "sidecar/routes/table.h"
 
@@ -272,6 +273,104 @@ static void json_is_asked_for_exactly(void **state)
     assert_false(params_is("", "format", "json"));
 }
 
+/* --- parameters of what is read from the runtime --- */
+
+static struct params_runtime good_runtime(const char *query, uint32_t kind)
+{
+    struct params_runtime p;
+    struct err e;
+
+    if (params_runtime(query, config, kind, &p, &e))
+        fail_msg("%s: %s", query, e.text);
+    return p;
+}
+
+static void bad_runtime(const char *query, const char *text)
+{
+    struct params_runtime p = {.seconds = 77};
+    struct err e;
+
+    if (params_runtime(query, config, WIRE_RUNTIME_HEAP, &p, &e) != -EINVAL)
+        fail_msg("%s was taken", query);
+    assert_string_equal(e.text, text);
+    assert_int_equal(p.seconds, 77); /* untouched */
+}
+
+static void forms_are_gos(void **state)
+{
+    static const struct {
+        const char *query;
+        uint32_t goroutine, heap;
+    } rows[] = {
+        {"", WIRE_RUNTIME_PPROF, WIRE_RUNTIME_PPROF},
+        {"debug=0", WIRE_RUNTIME_PPROF, WIRE_RUNTIME_PPROF},
+        {"debug=1", WIRE_RUNTIME_TEXT, WIRE_RUNTIME_TEXT},
+        {"debug=2", WIRE_RUNTIME_STACKS, WIRE_RUNTIME_TEXT},
+        {"debug=3", WIRE_RUNTIME_STACKS, WIRE_RUNTIME_TEXT},
+        {"debug=99999999999999999999999", WIRE_RUNTIME_STACKS, WIRE_RUNTIME_TEXT},
+        {"debug=-1", WIRE_RUNTIME_PPROF, WIRE_RUNTIME_PPROF},
+        {"debug=x", WIRE_RUNTIME_PPROF, WIRE_RUNTIME_PPROF},
+        {"debug=1x", WIRE_RUNTIME_PPROF, WIRE_RUNTIME_PPROF},
+        {"debug=%2B2", WIRE_RUNTIME_STACKS, WIRE_RUNTIME_TEXT},
+        {"debug=0&debug=2", WIRE_RUNTIME_PPROF, WIRE_RUNTIME_PPROF},
+        {"debug=", WIRE_RUNTIME_PPROF, WIRE_RUNTIME_PPROF},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct params_runtime g = good_runtime(rows[i].query, WIRE_RUNTIME_GOROUTINE);
+        struct params_runtime h = good_runtime(rows[i].query, WIRE_RUNTIME_HEAP);
+
+        if (g.form != rows[i].goroutine || h.form != rows[i].heap)
+            fail_msg("%s: forms %u and %u", rows[i].query, g.form, h.form);
+        assert_int_equal(g.text, g.form != WIRE_RUNTIME_PPROF);
+        assert_int_equal(h.text, h.form != WIRE_RUNTIME_PPROF);
+    }
+}
+
+static void deltas_are_checked_in_gos_order(void **state)
+{
+    static const char seconds[] = "invalid value for \"seconds\" - must be a positive integer";
+
+    (void)state;
+    bad_runtime("seconds=0", seconds);
+    bad_runtime("seconds=x&debug=1", seconds); /* before the debug that does not go with it */
+    bad_runtime("seconds=-1", seconds);
+    bad_runtime("seconds=1&debug=1", "seconds and debug params are incompatible");
+    bad_runtime("seconds=1&debug=-1", "seconds and debug params are incompatible");
+    assert_int_equal(good_runtime("seconds=1&debug=0", WIRE_RUNTIME_HEAP).seconds, 1);
+    assert_int_equal(good_runtime("seconds=&debug=1", WIRE_RUNTIME_HEAP).seconds, 0);
+    assert_int_equal(good_runtime("seconds=60", WIRE_RUNTIME_HEAP).seconds, 60);
+    assert_int_equal(good_runtime("seconds=61", WIRE_RUNTIME_HEAP).seconds, 60);
+    assert_int_equal(good_runtime("seconds=61", WIRE_RUNTIME_HEAP).asked_seconds, 61);
+}
+
+static void only_some_kinds_have_details(void **state)
+{
+    (void)state;
+    assert_true(good_runtime("labels=detail", WIRE_RUNTIME_GOROUTINE).detail);
+    assert_false(good_runtime("labels=details", WIRE_RUNTIME_GOROUTINE).detail);
+    assert_false(good_runtime("labels=detail", WIRE_RUNTIME_HEAP).detail);
+    assert_true(good_runtime("gc=1", WIRE_RUNTIME_HEAP).gc);
+    assert_false(good_runtime("gc=0", WIRE_RUNTIME_HEAP).gc);
+    assert_false(good_runtime("gc=-1", WIRE_RUNTIME_HEAP).gc);
+    assert_false(good_runtime("gc=1", WIRE_RUNTIME_ALLOCS).gc);
+}
+
+static void kinds_are_found_by_name(void **state)
+{
+    (void)state;
+    assert_int_equal(runtime_kind("goroutine"), WIRE_RUNTIME_GOROUTINE);
+    assert_int_equal(runtime_kind("heap"), WIRE_RUNTIME_HEAP);
+    assert_int_equal(runtime_kind("delta_heap"), WIRE_RUNTIME_HEAP);
+    assert_int_equal(runtime_kind("delta_mutex"), WIRE_RUNTIME_MUTEX);
+    assert_int_equal(runtime_kind("threadcreate"), WIRE_RUNTIME_THREADCREATE);
+    assert_int_equal(runtime_kind("cpu"), -1);
+    assert_int_equal(runtime_kind("profile"), -1);
+    assert_int_equal(runtime_kind("delta_"), -1);
+    assert_int_equal(runtime_kind(""), -1);
+}
+
 /* --- the index --- */
 
 static const struct index_row index_rows[] = {
@@ -394,6 +493,44 @@ static void what_is_missing_is_said(void **state)
     refusal(503, false, "shutting down");
 }
 
+static void runtime_refusal(unsigned status, const char *words)
+{
+    char why[STATE_WHY_BYTES];
+
+    assert_int_equal(state_refuses_runtime(st, WIRE_RUNTIME_HEAP, why), status);
+    if (!strstr(why, words))
+        fail_msg("\"%s\" lacks \"%s\"", why, words);
+}
+
+static void what_a_runtime_lacks_is_said(void **state)
+{
+    (void)state;
+    st->status.target.generation = 3;
+    st->status.target.rights = WIRE_RIGHT_PERF;
+    (void)snprintf(st->status.target.reason, sizeof(st->status.target.reason), "add SYS_PTRACE");
+    runtime_refusal(501, "add SYS_PTRACE");
+    st->status.target.rights = WIRE_RIGHT_MEMORY;
+    runtime_refusal(501, "add SYS_PTRACE");
+    st->status.target.rights = WIRE_RIGHT_MEMORY | WIRE_RIGHT_FILES; /* perf is not needed */
+    runtime_refusal(0, "");
+    assert_true(state_is_go(st)); /* not known yet */
+    st->about.generation = 3;
+    (void)snprintf(st->about.language, sizeof(st->about.language), "native");
+    runtime_refusal(501, "Go runtime");
+    st->about.generation = 2; /* of the one before */
+    runtime_refusal(0, "");
+    for (uint64_t i = 1; i <= SESSION_CRASHES_MAX; i++) {
+        runtime_refusal(0, "");
+        session_crashed(&st->session, SESSION_HEAP, i, 3);
+        session_crashed(&st->session, SESSION_HEAP, i, 3); /* the same death */
+    }
+    runtime_refusal(503, "three times");
+    st->status.target.generation = 4;
+    runtime_refusal(0, "");
+    st->sampler_up = false;
+    runtime_refusal(503, "the sampler is not running");
+}
+
 static void status_is_told(void **state)
 {
     struct buf out;
@@ -403,7 +540,7 @@ static void status_is_told(void **state)
     (void)snprintf(st->status.target.name, sizeof(st->status.target.name), "ser\"ver");
     (void)snprintf(st->admin, sizeof(st->admin), "127.0.0.1:6060");
     buf_init(&out, API_MAX_BYTES);
-    api_status_json(st, &out);
+    api_status_json(st, CONFIG_SCOPE_ALL, &out);
     assert_false(out.failed);
     t = buf_text(&out);
     assert_non_null(strstr(t, "\"ready\":true"));
@@ -456,6 +593,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(bad_numbers, with_config, without_config),
         cmocka_unit_test_setup_teardown(seconds_say_what_go_says, with_config, without_config),
         cmocka_unit_test_setup_teardown(flags, with_config, without_config),
+        cmocka_unit_test_setup_teardown(forms_are_gos, with_config, without_config),
+        cmocka_unit_test_setup_teardown(deltas_are_checked_in_gos_order, with_config,
+                                        without_config),
+        cmocka_unit_test_setup_teardown(only_some_kinds_have_details, with_config, without_config),
+        cmocka_unit_test(kinds_are_found_by_name),
+        cmocka_unit_test_setup_teardown(what_a_runtime_lacks_is_said, with_state, without_state),
         cmocka_unit_test(json_is_asked_for_exactly),
         cmocka_unit_test(index_as_a_page),
         cmocka_unit_test(index_as_json),
