@@ -40,7 +40,11 @@ static void list(const struct find *f)
 /* Note a state without a target, and say so when it is news. */
 static void without(struct guard *g, uint32_t state, const char *reason)
 {
-    if (g->target.wire.state == state && strcmp(g->target.wire.reason, reason) == 0)
+    char clean[WIRE_TEXT_BYTES];
+
+    /* compared as it is kept, or a name that is not ASCII would be news at each look */
+    codec_text(clean, sizeof(clean), reason);
+    if (g->target.wire.state == state && strcmp(g->target.wire.reason, clean) == 0)
         return;
     target_drop(&g->target, state, reason);
     if (g->started) /* at the start it is an answer to the user, not an event */
@@ -153,10 +157,10 @@ static void tell_front(struct guard *g)
     s.sampler_signal = (uint32_t)g->sampler.last_signal;
     codec_text(s.note, sizeof(s.note), g->note);
     r = front_tell(&g->to_front, &s, g->sampler_for_front);
-    if (r == -EAGAIN)
-        return; /* full: later */
-    g->status_due = false;
     g->status_at_ns = clock_mono_ns() + GUARD_STATUS_MS * CLOCK_NS_PER_MS;
+    g->status_due = r == -EAGAIN; /* full: when poll(2) says that there is room */
+    if (r == -EAGAIN)
+        return;
     if (r == 0 && g->sampler_for_front >= 0) {
         (void)close(g->sampler_for_front);
         g->sampler_for_front = -1;

@@ -57,6 +57,14 @@ static nfds_t gather(struct sampler *s, struct pollfd *fds, size_t counts[static
     return n;
 }
 
+/* Not a reason to go on: who sends such packets, or reads none, may be anybody by now. */
+static int front_broke(struct sampler *s)
+{
+    log_error("the front broke the rules", LOG_STR("why", s->front.why));
+    (void)ask_guard_blame(&s->guard);
+    return -EPROTO;
+}
+
 static int step(struct sampler *s)
 {
     static struct pollfd fds[POLL_MAX]; /* large, and there is one loop */
@@ -76,17 +84,11 @@ static int step(struct sampler *s)
     r = serve_recordings(s); /* first: labels age */
     if (r == 0 && fds[POLL_GUARD].revents)
         r = ask_guard_news(&s->guard);
-    if (r)
-        return r;
-    if (fds[POLL_FRONT].revents || s->waiting_count) {
+    if (r == 0 && (fds[POLL_FRONT].revents || s->waiting_count)) {
         r = serve_front(s);
-        if (r == -EPROTO) {
-            log_error("the front broke the rules", LOG_STR("why", s->front.why));
-            (void)ask_guard_blame(&s->guard);
-        }
-        return r == -EAGAIN ? 0 : r;
+        r = r == -EAGAIN ? 0 : r;
     }
-    return 0;
+    return r == -EPROTO && s->front.why[0] ? front_broke(s) : r;
 }
 
 static int prepare(struct sampler *s, struct err *e)
@@ -138,7 +140,7 @@ int main(int argc, char **argv)
     }
     while (r == 0)
         r = step(&s);
-    if (r != -EPIPE)
+    if (r != -EPIPE && !s.front.why[0])
         log_error("ending", LOG_STR("reason", r == -EPROTO ? s.guard.link.why : strerror(-r)));
     return r == -EPIPE ? 0 : 1;
 }

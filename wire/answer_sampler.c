@@ -57,6 +57,12 @@ int answer_sampler_next(struct link *l, struct answer_sampler_question *ret)
     return 0;
 }
 
+/* A front that does not read its answers must not hold us up: it is as broken as one that lies. */
+static int sent(struct link *l, int r)
+{
+    return r == -EAGAIN ? broken(l, "does not read its answers") : r;
+}
+
 int answer_sampler_about(struct link *l, uint32_t id, const struct wire_about *about)
 {
     struct wire_about clean = *about;
@@ -65,7 +71,7 @@ int answer_sampler_about(struct link *l, uint32_t id, const struct wire_about *a
     codec_text(clean.version, sizeof(clean.version), about->version);
     codec_text(clean.build_id, sizeof(clean.build_id), about->build_id);
     codec_text(clean.note, sizeof(clean.note), about->note);
-    return link_send(l, WIRE_ANS_ABOUT, id, &clean, sizeof(clean), NULL, 0, NULL, 0);
+    return sent(l, link_send(l, WIRE_ANS_ABOUT, id, &clean, sizeof(clean), NULL, 0, NULL, 0));
 }
 
 int answer_sampler_cpu(struct link *l, uint32_t id, const struct wire_profile *profile, int fd)
@@ -73,7 +79,7 @@ int answer_sampler_cpu(struct link *l, uint32_t id, const struct wire_profile *p
     struct wire_profile clean = *profile;
 
     codec_text(clean.text, sizeof(clean.text), profile->text);
-    return link_send(l, WIRE_ANS_CPU, id, &clean, sizeof(clean), NULL, 0, &fd, fd >= 0);
+    return sent(l, link_send(l, WIRE_ANS_CPU, id, &clean, sizeof(clean), NULL, 0, &fd, fd >= 0));
 }
 
 int answer_sampler_said(struct link *l, enum wire_type type, uint32_t id, int result,
@@ -82,7 +88,7 @@ int answer_sampler_said(struct link *l, enum wire_type type, uint32_t id, int re
     struct wire_said said = {.result = result};
 
     codec_text(said.text, sizeof(said.text), text);
-    return link_send(l, type, id, &said, sizeof(said), NULL, 0, &fd, fd >= 0);
+    return sent(l, link_send(l, type, id, &said, sizeof(said), NULL, 0, &fd, fd >= 0));
 }
 
 int answer_sampler_runtime(struct link *l, uint32_t id, const struct wire_runtime_read *read,
@@ -91,7 +97,8 @@ int answer_sampler_runtime(struct link *l, uint32_t id, const struct wire_runtim
     struct wire_runtime_read clean = *read;
 
     codec_text(clean.text, sizeof(clean.text), read->text);
-    return link_send(l, WIRE_ANS_RUNTIME, id, &clean, sizeof(clean), NULL, 0, &fd, fd >= 0);
+    return sent(l,
+                link_send(l, WIRE_ANS_RUNTIME, id, &clean, sizeof(clean), NULL, 0, &fd, fd >= 0));
 }
 
 int answer_sampler_stats(struct link *l, uint32_t id, const struct wire_stats *stats)
@@ -99,5 +106,5 @@ int answer_sampler_stats(struct link *l, uint32_t id, const struct wire_stats *s
     struct wire_stats clean = *stats;
 
     codec_text(clean.text, sizeof(clean.text), stats->text);
-    return link_send(l, WIRE_ANS_STATS, id, &clean, sizeof(clean), NULL, 0, NULL, 0);
+    return sent(l, link_send(l, WIRE_ANS_STATS, id, &clean, sizeof(clean), NULL, 0, NULL, 0));
 }

@@ -21,7 +21,10 @@ void answer_sampler_open(struct link *l, int fd);
 /** answer_sampler_next(l, ret): the next question; results as link_recv(l, 0, …). */
 int answer_sampler_next(struct link *l, struct answer_sampler_question *ret);
 
-/* Answers; ${fd}: a bulk or -1, stays the caller's. 0 or -errno. Texts are cleaned on the way. */
+/*
+ * Answers; ${fd}: a bulk or -1, stays the caller's. Texts are cleaned on the way. 0; -EPIPE the
+ * front is gone; -EPROTO it does not read its answers (l->why).
+ */
 int answer_sampler_about(struct link *l, uint32_t id, const struct wire_about *about);
 int answer_sampler_cpu(struct link *l, uint32_t id, const struct wire_profile *profile, int fd);
 int answer_sampler_said(struct link *l, enum wire_type type, uint32_t id, int result,

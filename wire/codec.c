@@ -47,6 +47,17 @@ const struct wire_row *codec_row(unsigned type)
     return NULL;
 }
 
+size_t codec_fds_max(const struct wire_turn *turn)
+{
+    size_t max = 0;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].from == turn->peer && rows[i].to == turn->self && rows[i].max_fds > max)
+            max = rows[i].max_fds;
+    }
+    return max;
+}
+
 static int refuse(const char **ret_why, const char *why)
 {
     *ret_why = why;

@@ -30,6 +30,9 @@ struct wire_turn {
 /** codec_row(type): the row of the table, NULL when there is none. */
 const struct wire_row *codec_row(unsigned type);
 
+/** codec_fds_max(turn): how many descriptors the peer may send with any packet; mostly none. */
+size_t codec_fds_max(const struct wire_turn *turn);
+
 /**
  * codec_check(turn, packet, bytes, fds, ret_head, ret_why): is this packet right for us now?
  * 0, or -EPROTO with the reason in *ret_why (a constant string). Notes what may come once.

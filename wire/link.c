@@ -17,6 +17,7 @@ void link_init(struct link *l, int fd, enum wire_role self, enum wire_role peer)
         .next_id = 1,
         .why = "",
     };
+    l->fds_max = (uint32_t)codec_fds_max(&l->turn);
 }
 
 void link_close(struct link *l)
@@ -64,7 +65,8 @@ int link_send(struct link *l, enum wire_type type, uint32_t id, const void *body
         memcpy(CMSG_DATA(c), fds, sizeof(int) * nfds);
     }
     do {
-        n = sendmsg(l->fd, &msg, MSG_NOSIGNAL);
+        /* a peer that does not read must never make us wait for it, least of all the guard */
+        n = sendmsg(l->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == ECONNRESET || errno == ENOTCONN ? -EPIPE : -errno;
@@ -132,10 +134,7 @@ int link_recv(struct link *l, int timeout_ms, struct packet *p)
         uint8_t body[WIRE_BODY_MAX_BYTES];
     } raw;
     struct iovec iov = {&raw, sizeof(raw)};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = &control,
-                         .msg_controllen = sizeof(control)};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     size_t nfds;
     ssize_t n;
     int r;
@@ -145,6 +144,14 @@ int link_recv(struct link *l, int timeout_ms, struct packet *p)
     r = timeout_ms == 0 ? 0 : wait_readable(l->fd, timeout_ms);
     if (r)
         return r;
+    /*
+     * No room for more descriptors than any row allows: the kernel then lets go of them itself and
+     * says MSG_CTRUNC. Closing one can wait for its file system's daemon, which may be the target.
+     */
+    if (l->fds_max) {
+        msg.msg_control = &control;
+        msg.msg_controllen = CMSG_LEN(sizeof(int) * l->fds_max);
+    }
     do {
         n = recvmsg(l->fd, &msg, MSG_CMSG_CLOEXEC | MSG_TRUNC | MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);

@@ -11,7 +11,8 @@ struct link {
     int fd; /* -1: closed */
     struct wire_turn turn;
     uint32_t next_id;
-    const char *why; /* the reason of the last -EPROTO */
+    uint32_t fds_max; /* descriptors that the peer may send at once; more never become ours */
+    const char *why;  /* the reason of the last -EPROTO */
 };
 
 struct packet {
@@ -28,7 +29,8 @@ void link_close(struct link *l);
 
 /**
  * link_send(l, type, id, body, body_bytes, tail, tail_bytes, fds, nfds): one packet; the
- * descriptors stay the caller's. 0; -EAGAIN (non-blocking and full); -EPIPE (the peer is gone).
+ * descriptors stay the caller's. Never waits. 0; -EAGAIN (full: the peer does not read); -EPIPE
+ * (the peer is gone).
  */
 int link_send(struct link *l, enum wire_type type, uint32_t id, const void *body, size_t body_bytes,
               const void *tail, size_t tail_bytes, const int *fds, size_t nfds);

@@ -179,6 +179,26 @@ static void texts(void **state)
     assert_true(codec_text_ok(text, sizeof(text)));
 }
 
+/* Nobody hands the guard a descriptor; it hands out the most. */
+static void descriptors_of_a_direction(void **state)
+{
+    static const struct {
+        enum wire_role self, peer;
+        size_t max;
+    } links[] = {
+        {WIRE_ROLE_GUARD, WIRE_ROLE_SAMPLER, 0}, {WIRE_ROLE_GUARD, WIRE_ROLE_FRONT, 0},
+        {WIRE_ROLE_SAMPLER, WIRE_ROLE_FRONT, 0}, {WIRE_ROLE_SAMPLER, WIRE_ROLE_GUARD, WIRE_FDS_MAX},
+        {WIRE_ROLE_FRONT, WIRE_ROLE_SAMPLER, 1}, {WIRE_ROLE_FRONT, WIRE_ROLE_GUARD, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+        const struct wire_turn turn = {.self = links[i].self, .peer = links[i].peer};
+
+        assert_int_equal(codec_fds_max(&turn), links[i].max);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +207,7 @@ int main(void)
         cmocka_unit_test(states),
         cmocka_unit_test(once),
         cmocka_unit_test(heads),
+        cmocka_unit_test(descriptors_of_a_direction),
         cmocka_unit_test(texts),
     };
 
