@@ -125,6 +125,7 @@ func dive4(n int, f func()) int {
 	return n
 }
 
+//go:noinline
 func pingFirst(a, b chan int) {
 	for i := 0; ; i++ {
 		climb0(i%6, func() { sendUnder(a) })
@@ -132,6 +133,7 @@ func pingFirst(a, b chan int) {
 	}
 }
 
+//go:noinline
 func pingSecond(a, b chan int) {
 	for i := 0; ; i++ {
 		dive0(i%3, func() { recvUnder(a) })
@@ -139,6 +141,7 @@ func pingSecond(a, b chan int) {
 	}
 }
 
+//go:noinline
 func spawner() {
 	for i := 0; ; i++ {
 		c := make(chan int)
@@ -149,7 +152,10 @@ func spawner() {
 	}
 }
 
+//go:noinline
 func spawnedClimb(i int, c chan int) { climb0(i%6, func() { sendUnder(c) }) }
+
+//go:noinline
 func spawnedDive(i int, c chan int) {
 	done := make(chan int, 1)
 	done <- i
@@ -161,6 +167,7 @@ var sinks [64]interface{}
 //go:noinline
 func allocate(slot, n int) { sinks[slot%len(sinks)] = make([]byte, n) }
 
+//go:noinline
 func allocator(slot int) {
 	for i := 0; ; i++ {
 		climb0(i%6, func() { allocate(slot, 256+(i%64)*512) })
@@ -178,6 +185,7 @@ func growUnder(n int) int {
 	return growUnder(n-1) + int(b[n&255])
 }
 
+//go:noinline
 func grower() {
 	for i := 0; ; i++ {
 		done := make(chan bool)
@@ -186,6 +194,7 @@ func grower() {
 	}
 }
 
+//go:noinline
 func grown(i int, done chan bool) {
 	dive0(i%5, func() { growUnder(i % 100) })
 	done <- true
@@ -202,6 +211,7 @@ func callUnder() {
 //go:noinline
 func readUnder(fd int) { var b [8]byte; syscall.Read(fd, b[:]) }
 
+//go:noinline
 func caller(fd int) {
 	for i := 0; ; i++ {
 		climb0(i%6, func() { readUnder(fd) })
