@@ -89,6 +89,13 @@ void child_started(struct child *c, pid_t pid)
 {
     c->pid = pid;
     c->started_ns = clock_mono_ns();
+    c->ends_by_ns = 0;
+}
+
+void child_lingers(struct child *c)
+{
+    if (c->pid > 0 && c->ends_by_ns == 0)
+        c->ends_by_ns = clock_mono_ns() + CHILD_LINGER_MS * CLOCK_NS_PER_MS;
 }
 
 void child_ended(struct child *c, int wait_status)
@@ -96,6 +103,7 @@ void child_ended(struct child *c, int wait_status)
     uint64_t now = clock_mono_ns();
 
     c->pid = 0;
+    c->ends_by_ns = 0;
     c->restarts++;
     c->last_signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
     c->last_code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;

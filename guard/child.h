@@ -18,6 +18,7 @@ enum {
     CHILD_BACKOFF_FIRST_MS = 100,
     CHILD_BACKOFF_MAX_MS = 10000,
     CHILD_STEADY_MS = 30000, /* alive for so long: the back-off starts anew */
+    CHILD_LINGER_MS = 1000,  /* from the end of its link to its own end: to say why, not to stay */
 };
 
 struct child_want {
@@ -38,6 +39,7 @@ struct child {
     uint32_t restarts;
     int last_signal; /* that ended it, 0: it ended by itself */
     int last_code;
+    uint64_t ends_by_ns; /* its link is closed: killed if it has not ended by then, 0: it is open */
 };
 
 /** child_start(want, ret_pid, e): 0 or -errno. */
@@ -47,6 +49,9 @@ int child_start(const struct child_want *want, pid_t *ret_pid, struct err *e);
  */
 void child_started(struct child *c, pid_t pid);
 void child_ended(struct child *c, int wait_status);
+
+/** child_lingers(c): its link is at its end, it has CHILD_LINGER_MS left. */
+void child_lingers(struct child *c);
 
 /** child_kill(c): SIGKILL; NULL-safe for one that is not running. */
 void child_kill(const struct child *c);

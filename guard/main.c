@@ -84,9 +84,10 @@ static void on_sampler(struct guard *g)
 {
     int r = answer_guard_one(&g->to_sampler, serve_ops(), g);
 
-    if (r == -EPIPE)
+    if (r == -EPIPE) {
         link_close(&g->to_sampler); /* SIGCHLD tells the rest */
-    else if (r && r != -EAGAIN)
+        child_lingers(&g->sampler);
+    } else if (r && r != -EAGAIN)
         supervise_broken(g, &g->sampler, r == -EPROTO ? g->to_sampler.why : strerror(-r));
 }
 
@@ -112,6 +113,10 @@ static int wait_ms(const struct guard *g)
 
     if (g->target.pidfd < 0 && g->target.wire.state != WIRE_TARGET_GONE && g->search_at_ns < at)
         at = g->search_at_ns;
+    if (!g->ending && g->sampler.ends_by_ns && g->sampler.ends_by_ns < at)
+        at = g->sampler.ends_by_ns;
+    if (!g->ending && g->front.ends_by_ns && g->front.ends_by_ns < at)
+        at = g->front.ends_by_ns;
     if (!g->ending && g->sampler.pid == 0 && g->sampler.start_at_ns < at)
         at = g->sampler.start_at_ns;
     if (!g->ending && !g->client && g->front.pid == 0 && g->front.start_at_ns < at)

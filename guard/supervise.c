@@ -104,12 +104,24 @@ static int start_front(struct guard *g, struct err *e)
     return 0;
 }
 
+/* A child without its link is of no use, and one that stays all the same means no good. */
+static void end_lingering(struct child *c, const char *name)
+{
+    if (c->ends_by_ns == 0 || clock_wait_ms(c->ends_by_ns) > 0)
+        return;
+    log_error("child closed its link and does not end", LOG_STR("child", name));
+    c->ends_by_ns = 0;
+    child_kill(c);
+}
+
 void supervise_run(struct guard *g)
 {
     struct err e = {0};
 
     if (g->ending || g->done)
         return;
+    end_lingering(&g->sampler, "sampler");
+    end_lingering(&g->front, "sidecar");
     if (!g->client && g->front.pid == 0 && clock_wait_ms(g->front.start_at_ns) == 0 &&
         start_front(g, &e) != 0) {
         log_error("the sidecar cannot be started", LOG_STR("reason", e.text));
@@ -204,6 +216,7 @@ void supervise_broken(struct guard *g, struct child *who, const char *why)
 void supervise_front_closed(struct guard *g)
 {
     link_close(&g->to_front);
+    child_lingers(&g->front);
     if (g->client) { /* the recording is over */
         g->done = true;
         g->exit_code = 0;

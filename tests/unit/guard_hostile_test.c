@@ -245,8 +245,8 @@ static void be_hoarder(void)
     }
 }
 
-/* Packets with descriptors, which no row of ours allows; then an empty one. */
-static void be_giver(void)
+/* Packets with descriptors, which no row of ours allows; an empty one looks like our end. */
+static void give(size_t bytes)
 {
     union {
         struct cmsghdr align;
@@ -256,7 +256,7 @@ static void be_giver(void)
         struct wire_head head;
         struct wire_gen gen;
     } good = {{WIRE_MAGIC, WIRE_ASK_MAPS, 0, 1, sizeof(struct wire_gen)}, {1, 0}};
-    struct iovec iov = {&good, dice(2) ? sizeof(good) : 0};
+    struct iovec iov = {&good, bytes};
     struct msghdr msg = {.msg_iov = &iov,
                          .msg_iovlen = 1,
                          .msg_control = control.room,
@@ -274,6 +274,25 @@ static void be_giver(void)
         (void)sendmsg(SAMPLER_GUARD_FD, &msg, MSG_NOSIGNAL);
 }
 
+static void be_giver(void)
+{
+    give(sizeof(struct wire_head) + sizeof(struct wire_gen));
+}
+
+static void be_empty_giver(void)
+{
+    give(0);
+}
+
+/* Its end without an end: the link is closed and the program stays. */
+static void be_lingerer(void)
+{
+    hello();
+    (void)shutdown(SAMPLER_GUARD_FD, SHUT_RDWR);
+    for (;;)
+        (void)pause();
+}
+
 static void be_silent(void)
 {
     for (;;)
@@ -283,8 +302,9 @@ static void be_silent(void)
 static const struct {
     const char *name;
     void (*be)(void);
-} ways[] = {{"random", be_random}, {"mute", be_mute},  {"perf", be_perf},
-            {"hoard", be_hoarder}, {"give", be_giver}, {"silent", be_silent}};
+} ways[] = {{"random", be_random},     {"mute", be_mute},      {"perf", be_perf},
+            {"hoard", be_hoarder},     {"give", be_giver},     {"silent", be_silent},
+            {"empty", be_empty_giver}, {"linger", be_lingerer}};
 
 /* The environment is empty and the arguments are the guard's: a file beside us says what to be. */
 static int hostile(void)
@@ -471,7 +491,7 @@ static void ends_it(const char *way)
 {
     start(way);
     (void)hear(GENTLE_MS, WIRE_TARGET_UP);
-    for (int i = 0; i < 40 && run.samplers < 3; i++)
+    for (int i = 0; i < 100 && run.samplers < 3; i++)
         (void)hear(100, 0);
     if (run.samplers < 3)
         fail_msg("%s: %u samplers", way, run.samplers);
@@ -497,6 +517,18 @@ static void sends_descriptors(void **state)
 {
     (void)state;
     ends_it("give");
+}
+
+static void sends_descriptors_alone(void **state)
+{
+    (void)state;
+    ends_it("empty");
+}
+
+static void closes_its_link_and_stays(void **state)
+{
+    (void)state;
+    ends_it("linger");
 }
 
 static void random_packets(void **state)
@@ -526,9 +558,10 @@ static void silence(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_no_answer),      cmocka_unit_test(sends_descriptors),
-        cmocka_unit_test(random_packets),       cmocka_unit_test(sessions_without_end),
-        cmocka_unit_test(mappings_without_end), cmocka_unit_test(silence),
+        cmocka_unit_test(reads_no_answer),         cmocka_unit_test(sends_descriptors),
+        cmocka_unit_test(random_packets),          cmocka_unit_test(sessions_without_end),
+        cmocka_unit_test(mappings_without_end),    cmocka_unit_test(silence),
+        cmocka_unit_test(sends_descriptors_alone), cmocka_unit_test(closes_its_link_and_stays),
     };
     char path[PATH_MAX];
 
