@@ -172,8 +172,10 @@ int profile_diff(const struct profile *before, const struct profile *after, stru
                  struct err *e)
 {
     struct profile *both = profile_new(), *out = profile_new();
-    int rc = both && out ? 0 : err_set(e, -ENOMEM, "no memory for the difference");
+    int rc = 0;
 
+    if (!both || !out)
+        rc = err_set(e, -ENOMEM, "no memory for the difference");
     if (rc == 0 && after->time_ns < before->time_ns)
         rc = err_set(e, -EINVAL, "the second profile is older than the first one");
     if (rc == 0)

@@ -412,20 +412,19 @@ static int make(struct maker *m, struct go_budget *budget, struct buf *out, stru
 
 /* What the rates must be for this kind; ${want} may know better what memory was sampled at. */
 static int check(struct go_runtime *rt, const struct bucket_profile_want *want,
-                 struct buckets_rates *rates, double *ret_ticks, struct err *e)
+                 struct bucket_text_facts *facts, struct err *e)
 {
     int rc;
 
-    *ret_ticks = 0;
-    if (buckets_rates(rt, rates) != 0)
+    if (buckets_rates(rt, &facts->rates) != 0)
         return err_set(e, -ENOTSUP, "this Go version's structures are not known: %s", note_of(rt));
     if (want->heap_rate > 0)
-        rates->memory = want->heap_rate;
-    rc = available(rt, want->kind, rates, e);
+        facts->rates.memory = want->heap_rate;
+    rc = available(rt, want->kind, &facts->rates, e);
     if (rc != 0 || (want->kind != BUCKET_PROFILE_BLOCK && want->kind != BUCKET_PROFILE_MUTEX))
         return rc;
-    *ret_ticks = buckets_ticks_per_second(rt);
-    if (*ret_ticks == 0)
+    facts->ticks_per_second = buckets_ticks_per_second(rt);
+    if (facts->ticks_per_second == 0)
         rc = err_set(e, -ENOTSUP,
                      "no times: how fast the clock runs that the runtime counts in is not known on "
                      "this machine");
@@ -436,23 +435,22 @@ int bucket_profile_build(struct go_runtime *rt, struct space *space,
                          const struct bucket_profile_want *want, struct go_budget *budget,
                          struct buf *out, uint64_t *ret_count, struct err *e)
 {
-    struct buckets_rates rates;
+    struct bucket_text_facts facts = {.kind = want->kind};
     struct maker *m;
-    double ticks;
-    int rc = check(rt, want, &rates, &ticks, e);
+    int rc = check(rt, want, &facts, e);
 
     if (rc != 0)
         return rc;
     if (want->text)
-        return bucket_text_build(rt, want->kind, &rates, ticks, budget, out, ret_count, e);
+        return bucket_text_build(rt, &facts, budget, out, ret_count, e);
     m = calloc(1, sizeof(*m));
     if (!m)
         return err_set(e, -ENOMEM, "no memory for the profile");
     m->rt = rt;
     m->space = space;
     m->kind = want->kind;
-    m->rates = rates;
-    m->ticks_per_second = ticks;
+    m->rates = facts.rates;
+    m->ticks_per_second = facts.ticks_per_second;
     rc = make(m, budget, out, e);
     if (rc == 0)
         *ret_count = m->count;

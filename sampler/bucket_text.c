@@ -26,7 +26,7 @@ struct record {
 struct writer {
     struct go_runtime *rt;
     enum bucket_profile_kind kind;
-    const struct buckets_rates *rates;
+    const struct bucket_text_facts *facts;
     struct buf *out;
     struct buf pcs; /* u64, of all records */
     struct record *records;
@@ -333,7 +333,7 @@ static int write_heap(struct writer *w)
                "heap profile: %" PRId64 ": %" PRId64 " [%" PRId64 ": %" PRId64 "] @ heap/%" PRIu64
                "\n",
                (int64_t)total[0], (int64_t)total[1], (int64_t)total[2], (int64_t)total[3],
-               2 * (uint64_t)w->rates->memory);
+               2 * (uint64_t)w->facts->rates.memory);
     for (size_t i = 0; i < w->count; i++) {
         const struct record *r = &w->records[i];
         int steps = expand(w, r);
@@ -350,14 +350,14 @@ static int write_heap(struct writer *w)
     return 0;
 }
 
-static int write_contention(struct writer *w, double ticks_per_second)
+static int write_contention(struct writer *w)
 {
     bool mutex = w->kind == BUCKET_PROFILE_MUTEX;
 
     buf_printf(w->out, "--- %s:\ncycles/second=%" PRId64 "\n", mutex ? "mutex" : "contention",
-               (int64_t)ticks_per_second);
+               (int64_t)w->facts->ticks_per_second);
     if (mutex)
-        buf_printf(w->out, "sampling period=%" PRId64 "\n", w->rates->mutex);
+        buf_printf(w->out, "sampling period=%" PRId64 "\n", w->facts->rates.mutex);
     for (size_t i = 0; i < w->count; i++) {
         const struct record *r = &w->records[i];
         int steps = expand(w, r);
@@ -423,8 +423,7 @@ static int write_threads(struct writer *w)
     return 0;
 }
 
-static int write_all(struct writer *w, double ticks_per_second, struct go_budget *budget,
-                     struct err *e)
+static int write_all(struct writer *w, struct go_budget *budget, struct err *e)
 {
     int rc;
 
@@ -438,7 +437,7 @@ static int write_all(struct writer *w, double ticks_per_second, struct go_budget
                           budget, keep_contention, w, e);
         if (rc == 0 && w->count > 0)
             qsort(w->records, w->count, sizeof(*w->records), by_key);
-        return rc ? rc : write_contention(w, ticks_per_second);
+        return rc ? rc : write_contention(w);
     case BUCKET_PROFILE_HEAP:
     case BUCKET_PROFILE_ALLOCS:
     default:
@@ -449,8 +448,7 @@ static int write_all(struct writer *w, double ticks_per_second, struct go_budget
     }
 }
 
-int bucket_text_build(struct go_runtime *rt, enum bucket_profile_kind kind,
-                      const struct buckets_rates *rates, double ticks_per_second,
+int bucket_text_build(struct go_runtime *rt, const struct bucket_text_facts *facts,
                       struct go_budget *budget, struct buf *out, uint64_t *ret_count, struct err *e)
 {
     struct writer *w = calloc(1, sizeof(*w));
@@ -460,14 +458,14 @@ int bucket_text_build(struct go_runtime *rt, enum bucket_profile_kind kind,
         return err_set(e, -ENOMEM, "no memory for the profile");
     err_clear(e);
     w->rt = rt;
-    w->kind = kind;
-    w->rates = rates;
+    w->facts = facts;
+    w->kind = facts->kind;
     w->out = out;
     w->minor = go_image_minor(rt->image);
     buf_init(&w->pcs, BUCKET_TEXT_PCS_MAX_BYTES);
     rc = inlinelist_new(rt->image, &w->list);
     if (rc == 0)
-        rc = write_all(w, ticks_per_second, budget, e);
+        rc = write_all(w, budget, e);
     if (rc == 0 && out->failed)
         rc = -E2BIG;
     if (rc != 0 && (!e || e->text[0] == '\0'))

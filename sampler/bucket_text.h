@@ -11,12 +11,18 @@ enum {
     BUCKET_TEXT_PCS_MAX_BYTES = 64 * 1024 * 1024, /* stacks held while they are sorted */
 };
 
+/* What stands in the heads of the texts. */
+struct bucket_text_facts {
+    enum bucket_profile_kind kind;
+    struct buckets_rates rates;
+    double ticks_per_second; /* block and mutex */
+};
+
 /**
- * bucket_text_build(rt, kind, rates, ticks_per_second, budget, out, ret_count, e): append the text.
- * Errors as bucket_profile_build().
+ * bucket_text_build(rt, facts, budget, out, ret_count, e): append the text. Errors as
+ * bucket_profile_build().
  */
-int bucket_text_build(struct go_runtime *rt, enum bucket_profile_kind kind,
-                      const struct buckets_rates *rates, double ticks_per_second,
+int bucket_text_build(struct go_runtime *rt, const struct bucket_text_facts *facts,
                       struct go_budget *budget, struct buf *out, uint64_t *ret_count,
                       struct err *e);
 

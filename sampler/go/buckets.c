@@ -108,7 +108,7 @@ static int impossible(struct reading *r, uint64_t address, const char *why)
 static int read_header(struct reading *r, uint64_t at, struct row *row, uint64_t *ret_next)
 {
     const struct go_layout *l = r->layout;
-    unsigned char b[HEADER_MAX_BYTES];
+    unsigned char b[HEADER_MAX_BYTES] = {0};
     uint64_t depth;
     int rc;
 
@@ -158,7 +158,7 @@ static void sum_memory(const struct reading *r, const unsigned char *record, int
 static int read_values(struct reading *r, const struct row *row, int64_t v[VALUES])
 {
     const struct go_layout *l = r->layout;
-    unsigned char b[RECORD_MAX_BYTES];
+    unsigned char b[RECORD_MAX_BYTES] = {0};
     uint64_t at = row->address + (uint64_t)l->bucket_size + (uint64_t)row->depth * WORD_BYTES;
     bool memory = r->kind == BUCKETS_MEMORY;
     int rc = read_bytes(r, at, b, (size_t)(memory ? l->memrecord_size : l->blockrecord_size));
@@ -234,7 +234,7 @@ static int walk(struct reading *r)
 
     r->count = 0;
     while (rc == 0 && at != 0) {
-        struct row row;
+        struct row row = {0};
 
         if (at == mark)
             return err_set(r->e, -EBADMSG, "the list of %s buckets goes round in a circle",
@@ -362,7 +362,7 @@ static int hand_out(struct reading *r, int (*each)(void *ctx, const struct bucke
     for (size_t i = 0; rc == 0 && i < r->count; i++) {
         const struct row *row = &r->rows[i];
         struct bucket b = {.size = row->size, .depth = row->depth, .pcs = r->pcs};
-        struct row now;
+        struct row now = {0};
         uint64_t next;
 
         rc = read_header(r, row->address, &now, &next);

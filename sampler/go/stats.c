@@ -374,7 +374,7 @@ static uint64_t heap_goal(const struct stats *s, const struct heap *h)
 {
     const struct go_layout *l = s->l;
     const unsigned char *c = s->controller;
-    const uint64_t runway = 64 * 1024;
+    const uint64_t runway = MIB / 16;
     uint64_t goal, limited, sweep, triggered;
 
     if (l->gc_percent_heap_goal < 0)
