@@ -16,7 +16,7 @@ found() { # WHAT OPTION...: it finds a busy thread
 import sys
 sys.path.insert(0, "tests/e2e")
 import pprof
-sys.exit(0 if sum(s["values"][0] for s in pprof.read(sys.argv[1]).samples) > 20 else 1)
+sys.exit(0 if sum(s["values"][0] for s in pprof.read(sys.argv[1]).samples) > 3 else 1)
 PY
     ok "$what"
 }
