@@ -237,8 +237,7 @@ void auth_judge(const struct auth *a, const struct auth_request *request, struct
         ret->scopes = a->anonymous;
         memcpy(ret->name, "anonymous", sizeof("anonymous"));
     } else {
-        ret->why = "credentials are needed: Authorization: Bearer TOKEN, Basic any:TOKEN, or "
-                   "X-Pprof-Token: TOKEN";
+        ret->why = "credentials are needed";
     }
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <regex.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "wire/plan.h"
 
@@ -71,4 +72,19 @@ int pattern_check(const char *text, struct err *e)
     }
     regfree(&re);
     return 0;
+}
+
+int pattern_check_config(const struct config *c, int argc, char *const *argv, struct err *e)
+{
+    char why[ERR_TEXT_BYTES];
+    bool from_file = c->path[0] != '\0';
+
+    if (c->select != PLAN_SELECT_CMDLINE || pattern_check(c->select_text, e) == 0)
+        return 0;
+    for (int i = 0; i < argc; i++)
+        from_file = from_file && strncmp(argv[i], "--cmdline", sizeof("--cmdline") - 1) != 0;
+    if (!from_file)
+        return -EINVAL;
+    memcpy(why, e->text, sizeof(why));
+    return err_set(e, -EINVAL, "%s: target: %s", c->path, why);
 }

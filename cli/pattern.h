@@ -7,6 +7,7 @@
 #define CLI_PATTERN_H
 
 #include "base/err.h"
+#include "config/config.h"
 
 enum {
     PATTERN_REPEATS_MAX = 256, /* product of all {n,m} of one pattern: glibc copies the subtree */
@@ -17,5 +18,11 @@ enum {
  * PLAN_CMDLINE_MAX_BYTES without back-references; else -EINVAL with the reason.
  */
 int pattern_check(const char *text, struct err *e);
+
+/**
+ * pattern_check_config(c, argc, argv, e): the same for the target of a configuration, if that is a
+ * pattern; names the file it is from, unless the command line gave it. 0 or -EINVAL.
+ */
+int pattern_check_config(const struct config *c, int argc, char *const *argv, struct err *e);
 
 #endif

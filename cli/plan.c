@@ -35,8 +35,8 @@ int cli_plan(int argc, char **argv)
     if (!c)
         return cli_fail(CLI_CANNOT, "no memory");
     r = config_from_args(c, argc, argv, &e);
-    if (r == 0 && c->select == PLAN_SELECT_CMDLINE)
-        r = pattern_check(c->select_text, &e);
+    if (r == 0)
+        r = pattern_check_config(c, argc, argv, &e);
     if (r == 0) {
         config_plan(c, &plan);
         /* the guard checks again; here the reason still reaches a person */

@@ -12,6 +12,10 @@
 #include "config/expand.h"
 #include "config/text.h"
 
+enum {
+    UNKNOWN_LIST_BYTES = 200, /* the keys of the longest section, and some */
+};
+
 /* Every error names the place of the value; those about a key name the key's own place instead. */
 #define FAIL(b, n, code, fmt, ...) \
     err_set((b)->e, (code), "%s:%u:%u: " fmt, (b)->name, (n)->line, (n)->column, ##__VA_ARGS__)
@@ -506,14 +510,15 @@ static int unknown_key(struct config_bind *b, const char *section, const struct 
 {
     const char *key = config_tree_key(b->tree, n);
     const char *near = config_key_nearest(section, key);
-    char clean[CONFIG_NAME_BYTES];
+    char clean[CONFIG_NAME_BYTES], right[UNKNOWN_LIST_BYTES];
 
     (void)err_clean(clean, sizeof(clean), key, strlen(key));
     if (near)
         return err_set(b->e, -EINVAL, "%s:%u:%u: unknown key \"%s\" (did you mean \"%s\"?)",
                        b->name, n->key_line, n->key_column, clean, near);
-    return err_set(b->e, -EINVAL, "%s:%u:%u: unknown key \"%s\"", b->name, n->key_line,
-                   n->key_column, clean);
+    return err_set(b->e, -EINVAL, "%s:%u:%u: unknown key \"%s\"; right are %s", b->name,
+                   n->key_line, n->key_column, clean,
+                   config_key_list(section, right, sizeof(right)));
 }
 
 /* Every key of one map; ${base} is what the rows' offsets count from. */

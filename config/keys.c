@@ -214,6 +214,20 @@ const char *config_key_nearest(const char *section, const char *name)
     return found;
 }
 
+const char *config_key_list(const char *section, char *out, size_t bytes)
+{
+    size_t used = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < KEYS && used < bytes; i++) {
+        const char *own = keys[i].type == CONFIG_KEY_LATER ? NULL : name_in(&keys[i], section);
+        int n = own ? snprintf(out + used, bytes - used, "%s%s", used ? " " : "", own) : 0;
+
+        used += n > 0 ? (size_t)n : 0;
+    }
+    return out;
+}
+
 /* Numbers, times and words tell their own ranges; see config_key_takes(). */
 static const char *const takes[CONFIG_KEY_TYPES] = {
     [CONFIG_KEY_SECTION] = "a map",

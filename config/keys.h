@@ -56,6 +56,9 @@ unsigned config_key_depth(const struct config_key *k);
  */
 const char *config_key_nearest(const char *section, const char *name);
 
+/** config_key_list(section, out, bytes): the keys of a section that are built, "level format". */
+const char *config_key_list(const char *section, char *out, size_t bytes);
+
 /** config_key_takes(k, out, bytes): what is right for it: "a number from 1 to 3600". */
 const char *config_key_takes(const struct config_key *k, char *out, size_t bytes);
 
