@@ -148,7 +148,9 @@ int pclntab_func(struct pclntab *t, uint32_t index, struct pclntab_func *ret)
         r = read_within(t, t->funcs + offset, t->funcs, t->end, b, func_bytes(t));
     if (r != 0)
         return r;
-    if (entry >= end || le32(b) != entry)
+    /* C code that Go's linker took in may have several names for one address (C++ constructors, in
+     * programs built with -race): all but the last of them are empty. */
+    if (entry > end || le32(b) != entry)
         return -EBADMSG;
     /* Bytes 8 and 12 are args and deferreturn: of no use from outside. */
     tail = b + func_bytes(t) - 4; /* funcID, flag, a pad byte, nfuncdata */

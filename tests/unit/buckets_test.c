@@ -404,6 +404,13 @@ static void test_versions(void **state)
     }
 }
 
+static void test_newest(void **state)
+{
+    (void)state;
+    for (size_t i = 0; helper_gobuckets_newest[i].suffix; i++)
+        check_build("1.26.8", &helper_gobuckets_newest[i]);
+}
+
 static void test_texts(void **state)
 {
     const char *const *toolchain = helper_gobuckets_toolchains();
@@ -441,7 +448,8 @@ static int refused(struct helper_gobuckets *g, enum bucket_profile_kind kind, st
  * recorded all the same, and no profile of its own could show it. */
 static void test_without_pprof(void **state)
 {
-    static const struct helper_gobuckets_build bare = {"-bare", "-tags nopprof '-ldflags=-s -w'"};
+    static const struct helper_gobuckets_build bare = {"-bare", "-tags nopprof '-ldflags=-s -w'",
+                                                       NULL};
     static const char *const toolchains[] = {"1.19.13", "1.22.12", "1.26.8"};
 
     (void)state;
@@ -616,13 +624,10 @@ static void test_memstats_of_the_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_without_pprof),
-        cmocka_unit_test(test_rates),
-        cmocka_unit_test(test_rates_back_at_zero),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_memstats_of_the_text),
+        cmocka_unit_test(test_versions), cmocka_unit_test(test_newest),
+        cmocka_unit_test(test_texts),    cmocka_unit_test(test_without_pprof),
+        cmocka_unit_test(test_rates),    cmocka_unit_test(test_rates_back_at_zero),
+        cmocka_unit_test(test_limits),   cmocka_unit_test(test_memstats_of_the_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,13 @@ static void test_versions(void **state)
     }
 }
 
+static void test_newest(void **state)
+{
+    (void)state;
+    for (size_t i = 0; helper_gobuckets_newest[i].suffix; i++)
+        check_build("1.26.8", &helper_gobuckets_newest[i]);
+}
+
 /* The goal of the next collection hangs on the limit: it is a formula, and ours must be theirs. */
 static void test_limit(void **state)
 {
@@ -210,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_newest),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_refused),
     };

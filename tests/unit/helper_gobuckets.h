@@ -21,13 +21,16 @@ struct helper_gobuckets {
 /* How a program may be built. */
 struct helper_gobuckets_build {
     const char *suffix, *flags; /* flags are words for the shell */
+    const char *env;            /* "NAME=VALUE" for the build, NULL: none */
 };
 
 /* Stripped, and stripped PIE; NULL suffix at the end. */
 extern const struct helper_gobuckets_build helper_gobuckets_builds[];
+/* What else the newest release is built as: with symbols, -race, GOAMD64=v3, with C. */
+extern const struct helper_gobuckets_build helper_gobuckets_newest[];
 
 /**
- * helper_gobuckets_toolchains(): the releases to test, NULL at the end: five of them, or all that
+ * helper_gobuckets_toolchains(): the releases to test, NULL at the end: six of them, or all that
  * are known with GO_VERSIONS=all in the environment.
  */
 const char *const *helper_gobuckets_toolchains(void);
