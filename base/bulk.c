@@ -9,6 +9,7 @@
 
 enum {
     BULK_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE,
+    BULK_NOEXEC = 8, /* MFD_NOEXEC_SEAL: asked for where sysctl vm.memfd_noexec is 2 */
 };
 
 static int write_all(int fd, const unsigned char *p, size_t bytes)
@@ -26,13 +27,22 @@ static int write_all(int fd, const unsigned char *p, size_t bytes)
     return 0;
 }
 
+int bulk_open(const char *name)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | BULK_NOEXEC);
+
+    if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
+        fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return fd < 0 ? -errno : fd;
+}
+
 int bulk_make(const void *data, size_t bytes)
 {
-    int fd = memfd_create("pillion-bulk", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = bulk_open("pillion-bulk");
     int r;
 
     if (fd < 0)
-        return -errno;
+        return fd;
     r = write_all(fd, data, bytes);
     if (r == 0 && fcntl(fd, F_ADD_SEALS, BULK_SEALS) != 0)
         r = -errno;

@@ -14,6 +14,9 @@ struct bulk {
     size_t bytes;
 };
 
+/** bulk_open(name): an empty memfd, close-on-exec, sealable, never executable; or -errno. */
+int bulk_open(const char *name);
+
 /** bulk_make(data, bytes): a sealed descriptor with a copy of the bytes, or -errno. */
 int bulk_make(const void *data, size_t bytes);
 

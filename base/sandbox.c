@@ -39,6 +39,22 @@ int sandbox_set_caps(uint64_t bits)
     return syscall(SYS_capset, &head, data) != 0 ? -errno : 0;
 }
 
+/* A parser that runs wild gets ENOMEM and a clear end, before its machine has none left. */
+static void limit_address_space(const struct sandbox_want *want)
+{
+#ifdef SANDBOX_SANITIZED
+    (void)want; /* shadow memory takes terabytes of addresses */
+#else
+    struct rlimit room;
+
+    if (want->role == SANDBOX_GUARD || getrlimit(RLIMIT_AS, &room) != 0)
+        return;
+    if (room.rlim_max > (rlim_t)SANDBOX_ADDRESS_GIB << 30)
+        room.rlim_cur = room.rlim_max = (rlim_t)SANDBOX_ADDRESS_GIB << 30;
+    (void)setrlimit(RLIMIT_AS, &room);
+#endif
+}
+
 /* Sizes and counts that a runaway parser may not pass. No limit on processes for the guard. */
 static int set_limits(const struct sandbox_want *want, struct err *e)
 {
@@ -46,6 +62,7 @@ static int set_limits(const struct sandbox_want *want, struct err *e)
     struct rlimit files;
 
     (void)setrlimit(RLIMIT_CORE, &none);
+    limit_address_space(want);
     if (want->role != SANDBOX_GUARD) /* root is exempt by capability only, and we have none left */
         (void)setrlimit(RLIMIT_NPROC, &none);
     if (want->nofile) {

@@ -16,9 +16,18 @@
 
 #include "base/err.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#    define SANDBOX_SANITIZED 1 /* its runtime needs calls and room that ours does not */
+#elif defined(__has_feature)
+#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#        define SANDBOX_SANITIZED 1
+#    endif
+#endif
+
 enum {
     SANDBOX_PATHS_MAX = 64,
-    SANDBOX_UID = 65532, /* "nonroot" of common images: owns nothing */
+    SANDBOX_UID = 65532,     /* "nonroot" of common images: owns nothing */
+    SANDBOX_ADDRESS_GIB = 4, /* RLIMIT_AS of sampler and sidecar: rings and profiles are far less */
 };
 
 enum sandbox_role {

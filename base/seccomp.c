@@ -6,11 +6,14 @@
 #include "base/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,86 +23,63 @@
 #    define SECCOMP_ARCH AUDIT_ARCH_AARCH64
 #endif
 
-#if defined(__SANITIZE_ADDRESS__)
-#    define SECCOMP_ASAN 1
-#elif defined(__has_feature)
-#    if __has_feature(address_sanitizer)
-#        define SECCOMP_ASAN 1
-#    endif
-#endif
-
 enum {
     SECCOMP_MAX_INSNS = 256,
-    FIONBIO_REQUEST = 0x5421,
+    MFD_NOEXEC_SEAL_FLAG = 8, /* Linux 6.3; not in Debian 12's headers */
+};
+
+/* Flags of memfd_create(2): no huge pages, whose absence is a SIGBUS for whoever maps them. */
+#define MEMFD_FLAGS ((uint32_t)(MFD_CLOEXEC | MFD_ALLOW_SEALING) | MFD_NOEXEC_SEAL_FLAG)
+
+/* What makes open(2) more than reading. */
+#define OPEN_CHANGES ((uint32_t)(O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY)))
+
+/* The sidecar's: non-blocking sockets, and "is this a terminal?" when the log is set up anew. */
+static const uint32_t ioctl_requests[] = {0x5421 /* FIONBIO */, 0x5401 /* TCGETS */};
+
+/*
+ * The commands of fcntl(2) that are needed; above all not F_SETOWN with F_SETSIG, by which the
+ * kernel sends a signal of the caller's choice to a process of the caller's choice.
+ */
+static const uint32_t fcntl_commands[] = {
+    F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, F_ADD_SEALS, F_GET_SEALS,
 };
 
 /* Both programs: compute, log, wait, talk on what is open. */
 static const int common_calls[] = {
-    SYS_read,
-    SYS_write,
-    SYS_readv,
-    SYS_writev,
-    SYS_close,
-    SYS_ppoll,
-    SYS_sendmsg,
-    SYS_recvmsg,
-    SYS_sendto,
-    SYS_recvfrom,
-    SYS_brk,
-    SYS_munmap,
-    SYS_mremap,
-    SYS_madvise,
-    SYS_futex,
-    SYS_clock_gettime,
-    SYS_clock_nanosleep,
-    SYS_gettimeofday,
-    SYS_getrandom,
-    SYS_getpid,
-    SYS_gettid,
-    SYS_getuid,
-    SYS_rt_sigprocmask,
-    SYS_rt_sigreturn,
-    SYS_rt_sigaction,
-    SYS_restart_syscall,
-    SYS_getrusage,
-    SYS_exit,
-    SYS_exit_group,
-    SYS_fstat,
-    SYS_lseek,
-    SYS_sched_yield,
-    SYS_memfd_create,
-    SYS_ftruncate,
-    SYS_fcntl,
-    SYS_pread64,
+    SYS_read,         SYS_write,         SYS_readv,
+    SYS_writev,       SYS_close,         SYS_ppoll,
+    SYS_recvmsg,      SYS_recvfrom,      SYS_brk,
+    SYS_munmap,       SYS_mremap,        SYS_madvise,
+    SYS_futex,        SYS_clock_gettime, SYS_clock_nanosleep,
+    SYS_gettimeofday, SYS_getrandom,     SYS_getpid,
+    SYS_gettid,       SYS_getuid,        SYS_rt_sigprocmask,
+    SYS_rt_sigreturn, SYS_rt_sigaction,  SYS_restart_syscall,
+    SYS_getrusage,    SYS_exit,          SYS_exit_group,
+    SYS_fstat,        SYS_lseek,         SYS_sched_yield,
+    SYS_ftruncate,    SYS_pread64,
 #ifdef SYS_poll
     SYS_poll,
 #endif
 #ifdef SYS_time
     SYS_time,
 #endif
-#ifdef SECCOMP_ASAN
-    SYS_sigaltstack,
-    SYS_prctl,
-    SYS_sched_getaffinity,
-    SYS_prlimit64,
-    SYS_readlink,
-    SYS_getrlimit,
+#ifdef SANDBOX_SANITIZED
+    SYS_sigaltstack,  SYS_prctl,         SYS_sched_getaffinity,
+    SYS_prlimit64,    SYS_readlink,      SYS_getrlimit,
 #endif
 };
 
 /* The sidecar: libuv's loop, accepting, its own files. No socket, connect, bind: it has them. */
 static const int sidecar_calls[] = {
-    SYS_epoll_pwait, SYS_epoll_ctl,   SYS_accept4, SYS_shutdown,   SYS_setsockopt, SYS_getsockopt,
-    SYS_getsockname, SYS_getpeername, SYS_openat,  SYS_newfstatat, SYS_statx,      SYS_getdents64,
-    SYS_readlinkat,  SYS_geteuid,     SYS_getgid,  SYS_getegid,    SYS_pipe2,      SYS_eventfd2,
+    SYS_epoll_pwait, SYS_epoll_ctl,   SYS_accept4,    SYS_shutdown, SYS_getsockopt,
+    SYS_getsockname, SYS_getpeername, SYS_newfstatat, SYS_statx,    SYS_getdents64,
+    SYS_readlinkat,  SYS_geteuid,     SYS_getgid,     SYS_getegid,
 #ifdef SYS_epoll_wait
     SYS_epoll_wait,
 #endif
 #ifdef SYS_stat
     SYS_stat,
-#endif
-#ifdef SYS_open
-    SYS_open,
 #endif
 #ifdef SYS_readlink
     SYS_readlink,
@@ -153,6 +133,30 @@ static void when_arg(struct program *p, int nr, unsigned n, uint32_t mask, uint3
     give(p, otherwise);
 }
 
+/* If the call is nr: allowed only when the low half of argument n is one of these. */
+static void when_one_of(struct program *p, int nr, unsigned n, const uint32_t *values,
+                        uint8_t count, uint32_t otherwise)
+{
+    add(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 0, (uint8_t)(count + 3));
+    load(p, arg_low(n));
+    for (uint8_t i = 0; i < count; i++)
+        add(p, BPF_JMP | BPF_JEQ | BPF_K, values[i], (uint8_t)(count - i), 0);
+    give(p, otherwise);
+    give(p, SECCOMP_RET_ALLOW);
+}
+
+/* If the call is setsockopt: allowed only for this one; others load modules and run filters. */
+static void when_socket_option(struct program *p, uint32_t level, uint32_t name)
+{
+    add(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 6);
+    load(p, arg_low(1));
+    add(p, BPF_JMP | BPF_JEQ | BPF_K, level, 0, 3);
+    load(p, arg_low(2));
+    add(p, BPF_JMP | BPF_JEQ | BPF_K, name, 0, 1);
+    give(p, SECCOMP_RET_ALLOW);
+    give(p, SECCOMP_RET_KILL_PROCESS);
+}
+
 static void head(struct program *p)
 {
     load(p, offsetof(struct seccomp_data, arch));
@@ -165,6 +169,28 @@ static void head(struct program *p)
 #endif
 }
 
+/* What only the sidecar may do: serve, and read the files of its configuration again. */
+static void sidecar_body(struct program *p)
+{
+    for (size_t i = 0; i < sizeof(sidecar_calls) / sizeof(sidecar_calls[0]); i++)
+        when(p, sidecar_calls[i], SECCOMP_RET_ALLOW);
+    when_socket_option(p, SOL_SOCKET, SO_SNDBUF);
+    when_one_of(p, SYS_ioctl, 1, ioctl_requests, sizeof(ioctl_requests) / sizeof(ioctl_requests[0]),
+                SECCOMP_RET_ERRNO | ENOTTY);
+    /* also where there is no Landlock: it has the rights of a user over his files */
+    when_arg(p, SYS_openat, 2, OPEN_CHANGES, 0, SECCOMP_RET_ERRNO | EACCES);
+#ifdef SYS_open
+    when_arg(p, SYS_open, 1, OPEN_CHANGES, 0, SECCOMP_RET_ERRNO | EACCES);
+#endif
+}
+
+static void sampler_body(struct program *p)
+{
+    when(p, SYS_ioctl, SECCOMP_RET_ERRNO | ENOTTY);
+    when(p, SYS_openat, SECCOMP_RET_ERRNO | EACCES);
+    when(p, SYS_newfstatat, SECCOMP_RET_ALLOW); /* fstat(2) of newer libcs */
+}
+
 static void body(struct program *p, enum sandbox_role role)
 {
     for (size_t i = 0; i < sizeof(common_calls) / sizeof(common_calls[0]); i++)
@@ -173,15 +199,16 @@ static void body(struct program *p, enum sandbox_role role)
     when_arg(p, SYS_mprotect, 2, PROT_EXEC, 0, SECCOMP_RET_KILL_PROCESS);
     /* abort() signals itself and nobody else */
     when_arg(p, SYS_tgkill, 0, UINT32_MAX, (uint32_t)getpid(), SECCOMP_RET_KILL_PROCESS);
-    if (role == SANDBOX_SIDECAR) {
-        for (size_t i = 0; i < sizeof(sidecar_calls) / sizeof(sidecar_calls[0]); i++)
-            when(p, sidecar_calls[i], SECCOMP_RET_ALLOW);
-        when_arg(p, SYS_ioctl, 1, UINT32_MAX, FIONBIO_REQUEST, SECCOMP_RET_ERRNO | ENOTTY);
-    } else {
-        when(p, SYS_ioctl, SECCOMP_RET_ERRNO | ENOTTY);
-        when(p, SYS_openat, SECCOMP_RET_ERRNO | EACCES);
-        when(p, SYS_newfstatat, SECCOMP_RET_ALLOW); /* fstat(2) of newer libcs */
-    }
+    when_arg(p, SYS_memfd_create, 1, ~MEMFD_FLAGS, 0, SECCOMP_RET_KILL_PROCESS);
+    /* TCP Fast Open connects: a listener that was shut down becomes a client by it (tcp(7)) */
+    when_arg(p, SYS_sendto, 3, MSG_FASTOPEN, 0, SECCOMP_RET_KILL_PROCESS);
+    when_arg(p, SYS_sendmsg, 2, MSG_FASTOPEN, 0, SECCOMP_RET_KILL_PROCESS);
+    when_one_of(p, SYS_fcntl, 1, fcntl_commands, sizeof(fcntl_commands) / sizeof(fcntl_commands[0]),
+                SECCOMP_RET_KILL_PROCESS);
+    if (role == SANDBOX_SIDECAR)
+        sidecar_body(p);
+    else
+        sampler_body(p);
     /* tried by libraries, done without: io_uring (libuv >= 1.45), thread and kernel hints */
     when(p, SYS_io_uring_setup, SECCOMP_RET_ERRNO | ENOSYS);
     when(p, SYS_rseq, SECCOMP_RET_ERRNO | ENOSYS);
@@ -204,9 +231,12 @@ int seccomp_enter(enum sandbox_role role)
     if (p.count > SECCOMP_MAX_INSNS)
         return -E2BIG;
     prog = (struct sock_fprog){(unsigned short)p.count, p.insn};
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) != 0)
-        return errno == ENOSYS || errno == EINVAL ? 0 : -errno;
-    return (int)p.count;
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) == 0)
+        return (int)p.count;
+    if (errno == ENOSYS)
+        return 0;
+    /* EINVAL: no filters in this kernel, or a mistake in ours; the kernel knows which */
+    return errno == EINVAL && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0 ? 0 : -errno;
 #else
     (void)role;
     return 0;

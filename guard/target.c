@@ -26,14 +26,14 @@
 
 int target_init(struct target *t)
 {
-    int fd = memfd_create("pillion-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = bulk_open("pillion-arena");
     void *p;
 
     memset(t, 0, sizeof(*t));
     t->pidfd = -1;
     t->arena_fd = -1;
     if (fd < 0)
-        return -errno;
+        return fd;
     /* the sampler maps it too: it must not be able to shrink it under our writes */
     if (ftruncate(fd, WIRE_ARENA_BYTES) != 0 ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
