@@ -215,7 +215,7 @@ static void comment_all(struct builder *b, const struct build_facts *facts)
     static const char *const ends[] = {"time", "target-exit", "target-exec", "cancelled", "limit"};
     const struct recording *r = facts->recording;
     const struct session_counts *c = facts->counts;
-    const struct wire_target *t = &r->scene->guard->target;
+    const struct wire_target *t = &r->target;
     struct profile *p = b->profile;
 
     comment(p, "pillion %s", PILLION_VERSION);

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Targets that are not quite usual: one that loads code during the profile, one with more threads
-# than descriptors allow, one that is half C and half Go.
+# Targets that are not quite usual: one that loads code during the profile, one that ends during
+# it, one with more threads than descriptors allow, one that is half C and half Go.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3
@@ -46,6 +46,20 @@ assert n["early"] > 10 and n["late"] > 10
 assert n["late from main"] >= 0.9 * n["late"] and n["nameless"] <= 2
 PY
 ok "a library that was loaded during the profile"
+
+# --- a target that ends: its name and the mode are those it had
+start_target "$bin/threads" exit 2
+record "$W/exit.pb" --pid "$TARGET_PID" --seconds 20
+folded "$W/exit.pb"
+python3 - "$W/p.json" <<'PY' || fail "the comments of a target that ended"
+import json, sys
+c = json.load(open(sys.argv[1]))["comments"]
+print(c)
+assert "target: threads native" in c
+assert any(x.startswith("mode: ") and not x.startswith("mode: none") for x in c)
+assert "ended early: target-exit" in c
+PY
+ok "a target that ended is still named"
 
 # --- few descriptors: fewer threads, and it says so; never a sampler that cannot start
 start_target "$bin/threads" many 100 200
