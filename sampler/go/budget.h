@@ -19,4 +19,7 @@ struct go_budget {
 /** budget_spend(b, bytes): true while it may go on; notes why when not. */
 bool budget_spend(struct go_budget *b, uint64_t bytes);
 
+/** budget_error(b): -ECANCELED or -ETIMEDOUT, for one that is used up. */
+int budget_error(const struct go_budget *b);
+
 #endif

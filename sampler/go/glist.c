@@ -84,7 +84,7 @@ static int read_once(struct go_runtime *rt, struct go_budget *budget, struct gli
         return err_set(e, -EBADMSG, "runtime.allgs is no list: %" PRIu64 " at %#" PRIx64,
                        before.count, before.array);
     if (!budget_spend(budget, before.count * WORD))
-        return err_set(e, -ETIMEDOUT, "%s", budget->why);
+        return err_set(e, budget_error(budget), "%s", budget->why);
     g = malloc(before.count * WORD);
     if (!g)
         return err_set(e, -ENOMEM, "no memory for %" PRIu64 " goroutines", before.count);

@@ -158,7 +158,7 @@ static int read_labels(struct reading *r, const struct gview *v)
         return 0;
     r->labels_pointer = 0;
     if (!budget_spend(r->budget, g.bytes))
-        return -ETIMEDOUT;
+        return budget_error(r->budget);
     e = labelset_read(r->labelset, v->labels, &g, &r->labels, &r->labels_bytes);
     if (e == 0 && g.got == g.bytes) {
         gview_read(r->rt->layout, v->address, raw, &now);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sampler/go/gruns.h"
+
 enum {
     FIRST_BYTES = 4096, /* of a stack, with the batch; the rest of a deeper one by itself */
     M_BYTES = 1024,     /* of a runtime.m, of 1,600 and more: up to what a system call moves */
@@ -20,6 +22,7 @@ struct item {
     bool full;            /* read in the long form */
     uint32_t stack_bytes; /* 0: none to read */
     struct target_range *part[PARTS];
+    struct target_range in_run; /* its share of a run, as if it had been read alone */
     uint8_t a[GVIEW_MAX_BYTES], b[GVIEW_MAX_BYTES], c[GVIEW_MAX_BYTES];
     uint8_t ma[M_BYTES], mb[M_BYTES];
     uint8_t ka[FIRST_BYTES], kb[FIRST_BYTES];
@@ -34,6 +37,7 @@ struct gread {
     size_t count;
     struct target_range ranges[RANGES_MAX];
     size_t range_count;
+    struct gruns runs;
     struct gstack stack, twin; /* of the g at hand, and as it was a moment later */
     uint8_t deep[GOROUTINES_STACK_READ_BYTES];
     int (*found)(void *ctx, const struct gread_found *f);
@@ -79,7 +83,7 @@ static int fetch(struct gread *r)
     for (size_t i = 0; i < r->range_count; i++)
         bytes += r->ranges[i].bytes;
     if (!budget_spend(r->budget, bytes))
-        return strcmp(r->budget->why, "cancelled") == 0 ? -ECANCELED : -ETIMEDOUT;
+        return budget_error(r->budget);
     return r->range_count == 0
                ? 0
                : r->rt->target->ops->readv(r->rt->target->ctx, r->ranges, r->range_count);
@@ -105,31 +109,39 @@ static bool wants_full(const struct item *it)
     return !gview_is_settled(&it->view);
 }
 
-/* A g that runs has no stack to read, but a thread to name. */
-static void plan(struct gread *r, struct item *it, bool again)
+/* Its stack, as far as the first bytes reach. A g that runs has none to read. */
+static void plan_stack(struct gread *r, struct item *it)
+{
+    const struct gview *v = &it->view;
+
+    memset(it->part, 0, sizeof(it->part));
+    it->stack_bytes = 0;
+    if (!gview_is_sane(v) || !gview_has_stack(v))
+        return;
+    it->stack_bytes = v->hi - v->sp < FIRST_BYTES ? (uint32_t)(v->hi - v->sp) : FIRST_BYTES;
+    it->part[PART_KA] = want(r, v->sp, it->ka, it->stack_bytes);
+}
+
+/* All of it in one go: the g before and after its stack; in the long form twice. */
+static void plan(struct gread *r, struct item *it)
 {
     const struct gview *v = &it->view;
     uint32_t g_bytes = (uint32_t)r->rt->layout->g_size;
-    bool sane = gview_is_sane(v);
+    struct target_range *a = want(r, v->address, it->a, g_bytes), *ma = NULL;
 
-    memset(it->part, 0, sizeof(it->part));
     it->full = wants_full(it);
-    it->stack_bytes = 0;
-    if (sane && gview_has_stack(v))
-        it->stack_bytes = v->hi - v->sp < FIRST_BYTES ? (uint32_t)(v->hi - v->sp) : FIRST_BYTES;
-    if (again || it->full)
-        it->part[PART_A] = want(r, v->address, it->a, g_bytes);
     if (it->full && v->m != 0)
-        it->part[PART_MA] = want(r, v->m, it->ma, M_BYTES);
-    if (it->stack_bytes)
-        it->part[PART_KA] = want(r, v->sp, it->ka, it->stack_bytes);
+        ma = want(r, v->m, it->ma, M_BYTES);
+    plan_stack(r, it);
+    it->part[PART_A] = a;
+    it->part[PART_MA] = ma;
     it->part[PART_B] = want(r, v->address, it->b, g_bytes);
-    if (it->full && it->stack_bytes) {
-        it->part[PART_KB] = want(r, v->sp, it->kb, it->stack_bytes);
-        if (v->m != 0)
-            it->part[PART_MB] = want(r, v->m, it->mb, M_BYTES);
-        it->part[PART_C] = want(r, v->address, it->c, g_bytes);
-    }
+    if (!it->full || !it->stack_bytes)
+        return;
+    it->part[PART_KB] = want(r, v->sp, it->kb, it->stack_bytes);
+    if (v->m != 0)
+        it->part[PART_MB] = want(r, v->m, it->mb, M_BYTES);
+    it->part[PART_C] = want(r, v->address, it->c, g_bytes);
 }
 
 /* ---- What came of it. */
@@ -351,13 +363,70 @@ static int judge(struct gread *r, struct item *it)
 }
 
 /* Its stack goes on behind what was read: it waits for its turn after the round. */
-static bool is_deep(const struct gread *r, const struct item *it)
+static bool is_deep(const struct item *it)
 {
-    (void)r;
     return it->pending && !it->impossible && it->stack_bytes == FIRST_BYTES;
 }
 
-static int round_of(struct gread *r, bool again)
+static int judge_all(struct gread *r, size_t from, size_t to, bool full)
+{
+    int e = 0;
+
+    for (size_t i = from; i < to && e == 0; i++) {
+        if (r->items[i].pending && r->items[i].full == full)
+            e = judge(r, &r->items[i]);
+    }
+    /* r->ranges is free again */
+    for (size_t i = from; i < to && e == 0; i++) {
+        if (is_deep(&r->items[i]) && r->items[i].full == full)
+            e = read_deep(r, &r->items[i]);
+    }
+    return e;
+}
+
+/* The g of an item into ${to}, together with its neighbours. */
+static void want_in_run(struct gread *r, struct item *it, enum part part, uint8_t *to)
+{
+    it->in_run = (struct target_range){it->view.address, to, (uint32_t)r->rt->layout->g_size, 0};
+    it->part[part] = &it->in_run;
+    gruns_add(&r->runs, &it->in_run);
+}
+
+/* What stands in r->ranges already, and the runs behind it. */
+static int fetch_with_runs(struct gread *r)
+{
+    size_t first = r->range_count;
+    int e;
+
+    r->range_count += gruns_plan(&r->runs, r->ranges + first);
+    e = fetch(r);
+    if (e == 0)
+        gruns_share(&r->runs, r->ranges + first, r->range_count - first);
+    return e;
+}
+
+/* The first round of those that are settled: all stacks, then all g's again. */
+static int settled_round(struct gread *r)
+{
+    int e;
+
+    r->range_count = 0;
+    gruns_begin(&r->runs, (uint32_t)r->rt->layout->g_size);
+    for (size_t i = 0; i < r->count; i++) {
+        struct item *it = &r->items[i];
+
+        it->full = wants_full(it);
+        if (!it->pending || it->full)
+            continue;
+        plan_stack(r, it);
+        want_in_run(r, it, PART_B, it->b);
+    }
+    e = fetch_with_runs(r);
+    return e != 0 ? e : judge_all(r, 0, r->count, false);
+}
+
+/* The others' first round, and all further ones. */
+static int full_round(struct gread *r, bool again)
 {
     size_t i = 0;
 
@@ -367,19 +436,14 @@ static int round_of(struct gread *r, bool again)
 
         r->range_count = 0;
         for (; i < r->count && r->range_count + ITEM_RANGES_MAX <= RANGES_MAX; i++) {
-            if (r->items[i].pending)
-                plan(r, &r->items[i], again);
+            if (r->items[i].pending && (again || r->items[i].full))
+                plan(r, &r->items[i]);
         }
         e = fetch(r);
-        for (size_t k = from; k < i && e == 0; k++) {
-            if (r->items[k].pending)
-                e = judge(r, &r->items[k]);
-        }
-        /* r->ranges is free again */
-        for (size_t k = from; k < i && e == 0; k++) {
-            if (is_deep(r, &r->items[k]))
-                e = read_deep(r, &r->items[k]);
-        }
+        if (e == 0)
+            e = judge_all(r, from, i, true);
+        if (e == 0 && again)
+            e = judge_all(r, from, i, false);
         if (e != 0)
             return e;
     }
@@ -392,25 +456,28 @@ static int first_look(struct gread *r, const uint64_t *g)
     int e;
 
     r->range_count = 0;
+    gruns_begin(&r->runs, (uint32_t)r->rt->layout->g_size);
     for (size_t i = 0; i < r->count; i++) {
         struct item *it = &r->items[i];
 
         it->pending = true;
         it->view = (struct gview){.address = g[i]};
         memset(it->part, 0, sizeof(it->part));
-        it->part[PART_A] = want(r, g[i], it->a, (uint32_t)r->rt->layout->g_size);
+        want_in_run(r, it, PART_A, it->a);
     }
-    e = fetch(r);
+    e = fetch_with_runs(r);
+    if (e != 0)
+        return e;
     for (size_t i = 0; i < r->count && e == 0; i++) {
         struct item *it = &r->items[i];
 
-        if (!has_all(it->part[PART_A])) {
-            e = tell(r, it, GREAD_UNREADABLE, false);
-            continue;
-        }
+        it->impossible = !has_all(it->part[PART_A]);
+        if (it->impossible) /* it may be its neighbour's fault: the rounds read it alone */
+            memset(it->a, 0, sizeof(it->a));
         gview_read(r->rt->layout, g[i], it->a, &it->view);
         it->part[PART_A] = NULL;
-        e = judge_status(r, it);
+        if (!it->impossible)
+            e = judge_status(r, it);
     }
     return e;
 }
@@ -424,13 +491,17 @@ int gread_batch(struct gread *r, const uint64_t *g, size_t count,
     r->found = found;
     r->ctx = ctx;
     e = first_look(r, g);
+    if (e == 0)
+        e = settled_round(r);
     for (int i = 0; i <= GOROUTINES_RETRIES_MAX && e == 0; i++)
-        e = round_of(r, i > 0);
+        e = full_round(r, i > 0);
     for (size_t i = 0; i < r->count && e == 0; i++) {
         struct item *it = &r->items[i];
 
-        if (it->pending)
-            e = tell(r, it, it->impossible ? GREAD_UNREADABLE : GREAD_TORN, false);
+        if (!it->pending)
+            continue;
+        memset(it->part, 0, sizeof(it->part)); /* others have used the ranges since */
+        e = tell(r, it, it->impossible ? GREAD_UNREADABLE : GREAD_TORN, false);
     }
     return e;
 }

@@ -524,7 +524,7 @@ static void test_budget(void **state)
         b = plenty();
         b.cancelled = after_calls;
         b.ctx = &left;
-        assert_true(goroutines_read(&s->rt, &b, note, &seen, &c, &e) < 0);
+        assert_int_equal(goroutines_read(&s->rt, &b, note, &seen, &c, &e), -ECANCELED);
         assert_string_equal(e.text, "cancelled");
     }
 }
