@@ -75,9 +75,11 @@ class Profile:
         self.time_ns = one(p, 9)
         self.period = one(p, 12)
         self.samples = []
+        self.leaves = set()  # location ids
         for s in map(message, p.get(2, [])):
             stack, lines = [], []
             for v in s.get(1, []):
+                self.leaves.update(numbers(v)[:1] if not stack else [])
                 for l in numbers(v):
                     loc = self.locations[l]
                     for line in map(message, loc.get(4, [])):
