@@ -1,6 +1,7 @@
 #include "base/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -17,6 +18,19 @@ void sandbox_undumpable(void)
     (void)setrlimit(RLIMIT_CORE, &none);
 }
 
+int sandbox_standard_fds(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            continue;
+        /* takes the lowest number free, which is this one; any folder will do without /dev */
+        if (open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) != fd &&
+            open("/", O_PATH) != fd)
+            return errno ? -errno : -EBADF;
+    }
+    return 0;
+}
+
 uint64_t sandbox_caps(void)
 {
     struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -25,6 +39,13 @@ uint64_t sandbox_caps(void)
     if (syscall(SYS_capget, &head, data) != 0)
         return 0;
     return (uint64_t)data[1].permitted << 32 | data[0].permitted;
+}
+
+/* No exec of ours may gain anything: no_new_privs says it once, this says it again. */
+static void drop_bounds(void)
+{
+    for (unsigned long cap = 0; cap < 64; cap++)
+        (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* without CAP_SETPCAP it stays as it is */
 }
 
 int sandbox_set_caps(uint64_t bits)
@@ -86,6 +107,7 @@ int sandbox_enter(const struct sandbox_want *want, struct sandbox_state *ret, st
     if (r)
         return r;
     sandbox_undumpable();
+    drop_bounds();
     r = sandbox_set_caps(want->keep_caps);
     if (r)
         return err_set(e, r, "cannot drop capabilities: %s", strerror(-r));

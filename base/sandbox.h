@@ -2,10 +2,10 @@
  * sandbox.h: what a program gives up before it meets anything hostile. Each layer that the kernel
  * has not is said, and the others are used all the same.
  *
- * Order (sandbox_enter): rlimits, dumpable 0, capabilities, no_new_privs, Landlock, seccomp; then
- * one log line with what is left. Sources: capabilities(7), prctl(2), landlock(7), seccomp(2),
- * and the tables in base/seccomp.c. Under ASan the runtime needs a few calls more; base/seccomp.c
- * names them.
+ * Order (sandbox_enter): rlimits, dumpable 0, bounding set, capabilities, no_new_privs, Landlock,
+ * seccomp; then one log line with what is left. Sources: capabilities(7), prctl(2), landlock(7),
+ * seccomp(2), and the tables in base/seccomp.c. Under ASan the runtime needs a few calls more;
+ * base/seccomp.c names them.
  */
 #ifndef BASE_SANDBOX_H
 #define BASE_SANDBOX_H
@@ -68,6 +68,12 @@ void sandbox_log(const struct sandbox_state *state);
 
 /** sandbox_undumpable(): PR_SET_DUMPABLE 0 and no core files: the first thing in main(). */
 void sandbox_undumpable(void);
+
+/**
+ * sandbox_standard_fds(): descriptors 0 to 2 are open, by /dev/null where they were not: the next
+ * one that we open must not become what everybody prints to. 0 or -errno.
+ */
+int sandbox_standard_fds(void);
 
 /** sandbox_caps(): bits of the permitted capabilities. */
 uint64_t sandbox_caps(void);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -30,10 +31,37 @@ static int place_fds(const struct child_want *want)
     return (int)syscall(SYS_close_range, CHILD_FD_FIRST + want->fds_count, ~0U, 0);
 }
 
-/* Another uid where we can; without the right to it the child stays what we are. */
+/*
+ * No child has our input: what is typed into a terminal is not for a program that was taken over.
+ * A terminal as standard error is mostly open for reading too, so it is opened again, to write.
+ */
+static int place_standard_fds(bool no_output)
+{
+    int fd;
+
+    (void)close(STDIN_FILENO);
+    if (no_output)
+        (void)close(STDOUT_FILENO);
+    if (sandbox_standard_fds() != 0)
+        return -1;
+    if (isatty(STDERR_FILENO) != 1)
+        return 0;
+    fd = open("/proc/self/fd/2", O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    return dup2(fd, STDERR_FILENO) < 0 ? -1 : 0;
+}
+
+/*
+ * Another uid where we can; without the right to it the child stays what we are. Without CAP_KILL
+ * too: we could not end it any more.
+ */
 static int change_user(uint32_t uid)
 {
-    if (uid == 0 || geteuid() != 0)
+    const uint64_t needed =
+        UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID | UINT64_C(1) << CAP_KILL;
+
+    if (uid == 0 || geteuid() != 0 || (sandbox_caps() & needed) != needed)
         return 0;
     if (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
         return errno == EPERM ? 0 : -1;
@@ -49,7 +77,8 @@ __attribute__((noreturn)) static void become(const struct child_want *want, cons
 
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    if (place_fds(want) != 0 || change_user(want->uid) != 0 || sandbox_set_caps(0) != 0)
+    if (place_standard_fds(want->no_output) != 0 || place_fds(want) != 0 ||
+        change_user(want->uid) != 0 || sandbox_set_caps(0) != 0)
         _exit(127);
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);

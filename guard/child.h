@@ -28,6 +28,7 @@ struct child_want {
     int fds_count;
     uint32_t uid; /* run as this uid and gid where we may change; 0: as we are */
     bool empty_environment;
+    bool no_output; /* it says nothing but log lines: standard output is /dev/null for it */
 };
 
 struct child {

@@ -229,6 +229,7 @@ static bool is_init(pid_t pid, const struct proc_stat *st)
 
 struct candidate {
     pid_t pid, ppid;
+    uint64_t start_ticks;
     bool other_cgroup;
 };
 
@@ -251,11 +252,13 @@ static void show(struct find *ret, pid_t pid)
                    err_clean(clean, sizeof(clean), argv, strlen(argv)));
 }
 
-static void take(struct find *ret, pid_t pid)
+static void take(struct find *ret, pid_t pid, uint64_t start_ticks)
 {
     show(ret, pid);
-    if (ret->matches++ == 0)
-        ret->pid = pid;
+    if (ret->matches++ > 0)
+        return;
+    ret->pid = pid;
+    ret->start_ticks = start_ticks;
 }
 
 static bool has_parent_among(const struct candidate *c, size_t n, pid_t ppid)
@@ -276,7 +279,7 @@ static void take_families(struct find *ret, const struct candidate *c, size_t n)
         others = others || c[i].other_cgroup;
     for (size_t i = 0; i < n; i++) {
         if ((!others || c[i].other_cgroup) && !has_parent_among(c, n, c[i].ppid))
-            take(ret, c[i].pid);
+            take(ret, c[i].pid, c[i].start_ticks);
     }
 }
 
@@ -317,7 +320,7 @@ static int scan(struct search *s, struct find *ret)
         if (!proc_number(de->d_name, &pid) || !usable(s, pid, &st) || !match(s, pid, &st))
             continue;
         if (!wants_families(s->plan)) {
-            take(ret, pid);
+            take(ret, pid, st.start_ticks);
             continue;
         }
         if (n == cap) {
@@ -330,7 +333,8 @@ static int scan(struct search *s, struct find *ret)
             c = p;
         }
         (void)proc_read(pid, "cgroup", cgroup, sizeof(cgroup));
-        c[n++] = (struct candidate){pid, st.ppid, strcmp(cgroup, s->own_cgroup) != 0};
+        c[n++] =
+            (struct candidate){pid, st.ppid, st.start_ticks, strcmp(cgroup, s->own_cgroup) != 0};
     }
     (void)closedir(dir);
     if (r == 0)

@@ -20,8 +20,9 @@ enum {
 };
 
 struct find {
-    uint32_t matches;                            /* all of them */
-    pid_t pid;                                   /* when matches == 1 */
+    uint32_t matches;     /* all of them */
+    pid_t pid;            /* when matches == 1 */
+    uint64_t start_ticks; /* of that one: another process with its number does not match */
     char shown[FIND_SHOWN_MAX][FIND_LINE_BYTES]; /* "pid 12  uid 0  server  /app/server --x" */
     const char *hint; /* why nothing may have been found; constant, "" for none */
 };

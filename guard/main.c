@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -156,6 +157,28 @@ static void loop(struct guard *g)
     }
 }
 
+/* A number that is not open yet would be that of the next thing we open. */
+static bool is_link(int fd)
+{
+    int domain = 0, type = 0;
+    socklen_t n = sizeof(int);
+
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 && domain == AF_UNIX &&
+           getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_SEQPACKET;
+}
+
+/* What whoever started us left open is neither ours nor our children's. */
+static void close_others(int keep)
+{
+    if (keep < 0) {
+        (void)close_range(STDERR_FILENO + 1, ~0U, 0);
+        return;
+    }
+    if (keep > STDERR_FILENO + 1)
+        (void)close_range(STDERR_FILENO + 1, (unsigned)keep - 1, 0);
+    (void)close_range((unsigned)keep + 1, ~0U, 0);
+}
+
 /* `--client-fd N` comes first or not at all; the rest is the user's. */
 static int take_args(struct guard *g, int argc, char **argv, struct err *e)
 {
@@ -164,8 +187,9 @@ static int take_args(struct guard *g, int argc, char **argv, struct err *e)
 
     g->to_front.fd = g->to_sampler.fd = g->sampler_for_front = -1;
     if (argc > 2 && strcmp(argv[1], "--client-fd") == 0) {
-        if (num_u64(argv[2], strlen(argv[2]), 10, 1023, &fd) || fd <= STDERR_FILENO)
-            return err_set(e, -EINVAL, "--client-fd wants the number of an open descriptor");
+        if (num_u64(argv[2], strlen(argv[2]), 10, 1023, &fd) || fd <= STDERR_FILENO ||
+            !is_link((int)fd))
+            return err_set(e, -EINVAL, "--client-fd wants the end of a packet socket pair");
         g->client = true;
         front_guard_open(&g->to_front, (int)fd);
         i = 3;
@@ -173,6 +197,7 @@ static int take_args(struct guard *g, int argc, char **argv, struct err *e)
     if (i < argc && argv[i][0] != '-')
         i++; /* the verb */
     g->args = (const char *const *)(argv + i);
+    close_others(g->to_front.fd);
     return 0;
 }
 
@@ -212,6 +237,10 @@ int main(int argc, char **argv)
     struct err e = {0};
 
     sandbox_undumpable();
+    if (sandbox_standard_fds() != 0)
+        return 2;
+    (void)signal(SIGCHLD, SIG_DFL); /* ignored, it would hide the ends of our children */
+    (void)signal(SIGXFSZ, SIG_IGN); /* a log that may not grow is an error of write(2); inherited */
     log_setup("guard", LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
     if (take_args(&g, argc, argv, &e) != 0 || prepare(&g, &e) != 0) {
         if (e.text[0])

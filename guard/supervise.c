@@ -40,7 +40,8 @@ static int start_sampler(struct guard *g, struct err *e)
                               .args = args,
                               .fds_count = 3,
                               .uid = SANDBOX_UID,
-                              .empty_environment = true};
+                              .empty_environment = true,
+                              .no_output = true};
     pid_t pid;
     int r = link_pair(ours);
 

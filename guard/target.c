@@ -194,7 +194,7 @@ static void probe(struct target *t)
                "SYS_PTRACE (securityContext: capabilities: add: [SYS_PTRACE]; outside: sudo)");
 }
 
-int target_take(struct target *t, pid_t pid)
+int target_take(struct target *t, pid_t pid, uint64_t start_ticks)
 {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     uint32_t generation = t->wire.generation;
@@ -208,7 +208,7 @@ int target_take(struct target *t, pid_t pid)
     t->pidfd = fd;
     t->pid = pid;
     uid = proc_uid(pid);
-    if (proc_stat(pid, &st) != 0 || uid < 0 || !target_alive(t)) {
+    if (proc_stat(pid, &st) != 0 || st.start_ticks != start_ticks || uid < 0 || !target_alive(t)) {
         target_drop(t, WIRE_TARGET_WAITING, "");
         return -ESRCH;
     }

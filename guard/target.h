@@ -25,10 +25,10 @@ int target_init(struct target *t);
 void target_release(struct target *t);
 
 /**
- * target_take(t, pid): hold this process, probe what is allowed, next generation. -ESRCH when it
- * went meanwhile.
+ * target_take(t, pid, start_ticks): hold this process, probe what is allowed, next generation.
+ * -ESRCH when it went meanwhile, also when its number is another's by now.
  */
-int target_take(struct target *t, pid_t pid);
+int target_take(struct target *t, pid_t pid, uint64_t start_ticks);
 
 /** target_drop(t, state, reason): there is none now (enum wire_target_state). */
 void target_drop(struct target *t, uint32_t state, const char *reason);

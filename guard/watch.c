@@ -53,11 +53,11 @@ static void without(struct guard *g, uint32_t state, const char *reason)
     changed(g);
 }
 
-static void found(struct guard *g, pid_t pid)
+static void found(struct guard *g, const struct find *f)
 {
     const struct wire_target *w = &g->target.wire;
 
-    if (target_take(&g->target, pid) != 0)
+    if (target_take(&g->target, f->pid, f->start_ticks) != 0)
         return; /* it went in the meantime: the next look finds the next one */
     log_info("target found", LOG_U64("pid", w->pid), LOG_STR("name", w->name),
              LOG_U64("generation", w->generation),
@@ -77,7 +77,7 @@ static void look(struct guard *g, struct find *f)
         (void)snprintf(reason, sizeof(reason), "cannot look through /proc: %s", strerror(-r));
         without(g, WIRE_TARGET_WAITING, reason);
     } else if (f->matches == 1) {
-        found(g, f->pid);
+        found(g, f);
     } else if (f->matches > 1) {
         (void)snprintf(reason, sizeof(reason), "%u processes match %.200s; choose one by --pid",
                        f->matches, who);
