@@ -20,6 +20,7 @@ struct copy {
 
 /* ---- Shape */
 
+/* A sampler that changed its mind about the shape in between has no difference to give. */
 static int same_types(const struct profile *a, const struct profile *b, struct err *e)
 {
     if (profile_types(a) != profile_types(b))
@@ -33,6 +34,7 @@ static int same_types(const struct profile *a, const struct profile *b, struct e
     return 0;
 }
 
+/* All but the samples and the time: what a reader decides by what it looks at. */
 static int take_head(struct profile *to, const struct profile *from)
 {
     int r = 0;
@@ -59,6 +61,10 @@ static int take_head(struct profile *to, const struct profile *from)
 
 /* ---- Samples */
 
+/*
+ * Mapping, function and location are interned by their content, so that copying one from each of
+ * the two readings gives one: that is what makes their samples meet.
+ */
 static int copy_location(struct copy *c, uint32_t id)
 {
     struct profile_line lines[PROFILE_LINES_MAX];
@@ -105,6 +111,7 @@ static bool copy_values(const struct copy *c, const int64_t *from, int64_t *to)
     return any;
 }
 
+/* Locations are translated when the first sample needs them: those of unchanged ones never are. */
 static int copy_sample(struct copy *c, size_t i)
 {
     struct profile_label labels[PROFILE_LABELS_MAX];
@@ -168,6 +175,10 @@ static int add_both(struct profile *sum, const struct profile *first, const stru
     return r ? r : copy_all(&minus);
 }
 
+/*
+ * Growth is clamped here, after both were added, and not before: one sample of a profile may be
+ * spread over several buckets, and only their sum is what has grown.
+ */
 static int keep_changes(struct profile *to, const struct profile *sum, enum delta_rule rule)
 {
     struct copy changes = {.to = to, .from = sum};
@@ -223,14 +234,14 @@ int delta_profile(const struct profile *first, const struct profile *second, enu
     return r;
 }
 
-int delta_encoded(const void *first, size_t first_bytes, const void *second, size_t second_bytes,
-                  enum delta_rule rule, struct buf *out, int64_t *ret_between_ns, struct err *e)
+int delta_encoded(const struct bulk *first, const struct bulk *second, enum delta_rule rule,
+                  struct buf *out, int64_t *ret_between_ns, struct err *e)
 {
     struct profile *a = NULL, *b = NULL, *d = NULL;
-    int r = profile_decode(first, first_bytes, &a, e);
+    int r = profile_decode(first->data, first->bytes, &a, e);
 
     if (r == 0)
-        r = profile_decode(second, second_bytes, &b, e);
+        r = profile_decode(second->data, second->bytes, &b, e);
     if (r == 0)
         r = delta_profile(a, b, rule, &d, e);
     profile_free(a); /* before the encoding needs its own memory */
@@ -245,7 +256,13 @@ int delta_encoded(const void *first, size_t first_bytes, const void *second, siz
     return r;
 }
 
-/* ---- What is remembered */
+/*
+ * ---- What is remembered
+ *
+ * A base that is lost costs one answer that is whole; a base that is wrong would be growth that
+ * never was. So everything doubtful is forgotten: another target, one that is too large, the rows
+ * that were not asked for longest.
+ */
 
 static void forget(struct delta_row *row)
 {
@@ -302,6 +319,7 @@ static struct delta_row *make_room(struct delta_store *s, size_t bytes)
     }
 }
 
+/* The old row goes first in any case: with the new one lost, it would be a base of too long ago. */
 int delta_store_put(struct delta_store *s, const char *identity, uint32_t kind, uint32_t generation,
                     struct buf *packed)
 {

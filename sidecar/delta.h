@@ -13,6 +13,7 @@
 #define SIDECAR_DELTA_H
 
 #include "base/buf.h"
+#include "base/bulk.h"
 #include "base/err.h"
 #include "profile/profile.h"
 
@@ -34,11 +35,11 @@ int delta_profile(const struct profile *first, const struct profile *second, enu
                   struct profile **ret, struct err *e);
 
 /**
- * delta_encoded(first, first_bytes, second, second_bytes, rule, out, e): the same with protobuf
- * (not compressed) in and out; *ret_between_ns is its duration. Also -EBADMSG.
+ * delta_encoded(first, second, rule, out, ret_between_ns, e): the same with protobuf (not
+ * compressed) in and out, appended to ${out}; *ret_between_ns is its duration. Also -EBADMSG.
  */
-int delta_encoded(const void *first, size_t first_bytes, const void *second, size_t second_bytes,
-                  enum delta_rule rule, struct buf *out, int64_t *ret_between_ns, struct err *e);
+int delta_encoded(const struct bulk *first, const struct bulk *second, enum delta_rule rule,
+                  struct buf *out, int64_t *ret_between_ns, struct err *e);
 
 /* One remembered reading. */
 struct delta_row {

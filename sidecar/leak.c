@@ -23,6 +23,7 @@ void leak_forget(struct leak *l)
     leak_init(l, &rules);
 }
 
+/* Counts over one window cannot be judged by another: that one begins with nothing. */
 void leak_set_rules(struct leak *l, const struct leak_rules *rules)
 {
     if (rules->window != l->rules.window) {
@@ -66,6 +67,7 @@ static struct leak_group *find(struct leak *l, uint64_t key)
     return NULL;
 }
 
+/* Moved rather than turned in a ring: once a minute, and the judgement reads plainly. */
 static void push(const struct leak *l, struct leak_group *g, uint64_t count)
 {
     memmove(&g->count[1], &g->count[0], (LEAK_WINDOW_MAX - 1) * sizeof(g->count[0]));
@@ -120,6 +122,10 @@ static uint32_t least(const uint32_t *count, size_t n)
     return min;
 }
 
+/*
+ * The share of growing steps alone would take every pool that fills slowly and empties at once for
+ * a leak; what is left over at its lowest point is what is never given back.
+ */
 static bool grows(const struct leak *l, const struct leak_group *g)
 {
     uint32_t window = l->rules.window;
@@ -130,6 +136,7 @@ static bool grows(const struct leak *l, const struct leak_group *g)
            least(g->count, half) > least(g->count + half, window - half);
 }
 
+/* Far below what raised it: at one and the same border it would come and go all the time. */
 static bool is_over(const struct leak *l, const struct leak_group *g)
 {
     return g->count[0] < l->rules.minimum ||
@@ -151,6 +158,7 @@ static void judge(struct leak *l, struct leak_group *g, leak_tell tell, void *ct
     }
 }
 
+/* Apart from any group: ten thousand are worth a look even if each group is small. */
 static void judge_total(struct leak *l, leak_tell tell, void *ctx)
 {
     if (!l->many && l->total > LEAK_MANY) {

@@ -10,6 +10,7 @@
 
 #include "base/intern.h"
 
+/* "" when it is missing: an older sampler, or a goroutine that nobody created. */
 static const char *label_text(const struct profile *p, size_t sample, const char *key)
 {
     struct profile_label label;
@@ -46,6 +47,7 @@ static const char *own_function(const struct profile *p, const struct profile_sa
     return s->depth ? function_at(p, s->locations[0], 0) : "";
 }
 
+/* What the go statement named: the next best to who wrote it. */
 static const char *outermost(const struct profile *p, const struct profile_sample_view *s)
 {
     struct profile_location_view at;
@@ -96,6 +98,7 @@ static size_t bring_together(struct leak_seen *seen, size_t n)
     return out;
 }
 
+/* Only what is there now counts; a profile with negative counts is none of ours. */
 static void read_all(struct leak_groups *g, const uint64_t key[static 2])
 {
     const struct profile *p = g->profile;

@@ -55,6 +55,10 @@ static void settle(struct reading *row, const struct peers_answer *a)
 
 /* --- what is learned from an answer --- */
 
+/*
+ * As long as it took, within bounds: half of the sampler's time at most goes to one kind, a quick
+ * reading is available again at once, and one that hangs behind a profile does not block for long.
+ */
 static void rest(struct readings *r, const struct reading *row)
 {
     uint64_t now = clock_mono_ns();
@@ -115,6 +119,7 @@ static void came(void *data, const struct peers_answer *a)
 
 /* --- whose turn it is --- */
 
+/* NULL too while one of this kind is at the sampler. */
 static struct reading *oldest(struct readings *r, uint32_t kind)
 {
     struct reading *found = NULL;
@@ -132,6 +137,7 @@ static struct reading *oldest(struct readings *r, uint32_t kind)
     return found;
 }
 
+/* What cannot be put is answered like a death, but it is none: nobody's crash is counted. */
 static void put(struct readings *r, struct reading *row)
 {
     const struct peers_answer gone = {.fate = PEERS_DIED, .why = "the sampler is not running"};

@@ -220,14 +220,15 @@ static int difference(const struct buf *packed, const struct bulk *now, enum del
                       struct buf *body, int64_t *ret_between_ns, struct err *e)
 {
     struct buf before, raw;
+    struct bulk first;
     int r;
 
     buf_init(&before, DELTA_RAW_MAX_BYTES);
     buf_init(&raw, WIRE_PROFILE_MAX_BYTES);
     r = gzip_unpack(packed->data, packed->len, &before, e);
+    first = (struct bulk){before.data, before.len};
     if (r == 0)
-        r = delta_encoded(before.data, before.len, now->data, now->bytes, rule, &raw,
-                          ret_between_ns, e);
+        r = delta_encoded(&first, now, rule, &raw, ret_between_ns, e);
     buf_release(&before);
     if (r == 0 && pack(raw.data, raw.len, body))
         r = err_set(e, -ENOMEM, "out of memory");
@@ -245,6 +246,10 @@ static void seconds_header(const struct job *j, int64_t between_ns)
 
 static void ask(struct job *j);
 
+/*
+ * Looked at again and again rather than once at the end: when we shut down, who waits gets the
+ * difference up to now instead of a closed connection.
+ */
 static void on_timer(uv_timer_t *t)
 {
     struct job *j = t->data;
@@ -257,6 +262,7 @@ static void on_timer(uv_timer_t *t)
     ask(j);
 }
 
+/* Packed: what waits for up to a minute is a few hundred KiB then, not tens of MiB. */
 static void keep_first(struct job *j, const struct bulk *bulk)
 {
     uint64_t step_ms = RUNTIME_LOOK_MS;
@@ -276,6 +282,7 @@ static void keep_first(struct job *j, const struct bulk *bulk)
     (void)uv_timer_start(j->timer, on_timer, step_ms, step_ms);
 }
 
+/* Another process may have the same addresses for other things: there is no difference then. */
 static void serve_seconds(struct job *j, const struct wire_runtime_read *read,
                           const struct bulk *bulk)
 {
@@ -362,6 +369,7 @@ static void answered(struct job *j, const struct ask_sampler_answer *answer)
     bulk_release(&bulk);
 }
 
+/* The one callback of each reading; after client_left() it is never called. */
 static void came(void *data, const struct peers_answer *a)
 {
     struct job *j = data;
@@ -427,6 +435,7 @@ static void begin(struct visit *v, const struct job *plan)
     ask(j);
 }
 
+/* A job on the caller's stack, for HEAD and for the checks before anything is begun. */
 static struct job plan_of(struct visit *v, enum job_how how)
 {
     int kind = runtime_kind(v->route->name); /* the route table has no other rows here */

@@ -158,6 +158,8 @@ static void other_types_are_refused(void **state)
 static void bytes_in_and_bytes_out(void **state)
 {
     struct profile *first = heap(1000), *second = heap(3000);
+    const struct bulk bad = {(const unsigned char *)"\xff\xff", 2};
+    struct bulk before, now;
     struct buf a, b, out;
     int64_t between = 0;
     struct err e;
@@ -169,14 +171,13 @@ static void bytes_in_and_bytes_out(void **state)
     add(second, "f", 16, 1, 16, 1, 16);
     assert_int_equal(profile_encode(first, &a), 0);
     assert_int_equal(profile_encode(second, &b), 0);
-    assert_int_equal(delta_encoded(a.data, a.len, b.data, b.len, DELTA_GROWTH, &out, &between, &e),
-                     0);
+    before = (struct bulk){a.data, a.len};
+    now = (struct bulk){b.data, b.len};
+    assert_int_equal(delta_encoded(&before, &now, DELTA_GROWTH, &out, &between, &e), 0);
     assert_int_equal(between, 2000);
     assert_true(out.len > 0);
-    assert_int_not_equal(
-        delta_encoded("\xff\xff", 2, b.data, b.len, DELTA_GROWTH, &out, &between, &e), 0);
-    assert_int_not_equal(
-        delta_encoded(a.data, a.len, "\xff\xff", 2, DELTA_GROWTH, &out, &between, &e), 0);
+    assert_int_not_equal(delta_encoded(&bad, &now, DELTA_GROWTH, &out, &between, &e), 0);
+    assert_int_not_equal(delta_encoded(&before, &bad, DELTA_GROWTH, &out, &between, &e), 0);
     buf_release(&a);
     buf_release(&b);
     buf_release(&out);

@@ -19,7 +19,7 @@ static const char *handlers[METRICS_HANDLERS_MAX];
 static const char *const methods[METRICS_AUTH_METHODS] = {"none", "token", "basic", "header",
                                                           "mtls"};
 static const char *const types[METRICS_TYPES] = {"cpu",   "goroutine", "heap",        "allocs",
-                                                "block", "mutex",     "threadcreate"};
+                                                 "block", "mutex",     "threadcreate"};
 
 static char *text(void)
 {
