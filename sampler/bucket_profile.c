@@ -24,7 +24,7 @@ struct maker {
     struct inlinelist *list;
     uint64_t *locations; /* by place: the id of its usual form, 0: not made yet */
     size_t locations_cap;
-    uint64_t count;
+    uint64_t count, mixed;
     struct inlinelist_step steps[BUCKETS_DEPTH_MAX];
     uint64_t stack[BUCKETS_DEPTH_MAX];
     struct frames frames; /* of an address outside Go's code */
@@ -379,16 +379,29 @@ static int fill(struct maker *m, struct go_budget *budget, struct err *e)
 {
     switch (m->kind) {
     case BUCKET_PROFILE_BLOCK:
-        return buckets_read(m->rt, BUCKETS_BLOCK, budget, add_contention, m, e);
+        return buckets_read(m->rt, BUCKETS_BLOCK, budget, add_contention, m, NULL, e);
     case BUCKET_PROFILE_MUTEX:
-        return buckets_read(m->rt, BUCKETS_MUTEX, budget, add_contention, m, e);
+        return buckets_read(m->rt, BUCKETS_MUTEX, budget, add_contention, m, NULL, e);
     case BUCKET_PROFILE_THREADCREATE:
         return buckets_threads(m->rt, budget, add_thread, m, e);
     case BUCKET_PROFILE_HEAP:
     case BUCKET_PROFILE_ALLOCS:
     default:
-        return buckets_read(m->rt, BUCKETS_MEMORY, budget, add_memory, m, e);
+        return buckets_read(m->rt, BUCKETS_MEMORY, budget, add_memory, m, &m->mixed, e);
     }
+}
+
+static void comment_mixed(struct maker *m)
+{
+    char text[ERR_TEXT_BYTES];
+
+    if (m->mixed == 0)
+        return;
+    (void)snprintf(text, sizeof(text),
+                   "collections came too fast for one moment: %" PRIu64 " of %" PRIu64
+                   " records may be one collection newer than the others",
+                   m->mixed, m->count);
+    (void)profile_add_comment(m->profile, text);
 }
 
 static int make(struct maker *m, struct go_budget *budget, struct buf *out, struct err *e)
@@ -402,6 +415,8 @@ static int make(struct maker *m, struct go_budget *budget, struct buf *out, stru
         rc = shape(m);
     if (rc == 0)
         rc = fill(m, budget, e);
+    if (rc == 0)
+        comment_mixed(m);
     if (rc == 0)
         rc = profile_failed(m->profile) ? -E2BIG : profile_encode(m->profile, out);
     if (rc != 0 && (!e || e->text[0] == '\0'))

@@ -434,14 +434,14 @@ static int write_all(struct writer *w, struct go_budget *budget, struct err *e)
     case BUCKET_PROFILE_BLOCK:
     case BUCKET_PROFILE_MUTEX:
         rc = buckets_read(w->rt, w->kind == BUCKET_PROFILE_MUTEX ? BUCKETS_MUTEX : BUCKETS_BLOCK,
-                          budget, keep_contention, w, e);
+                          budget, keep_contention, w, NULL, e);
         if (rc == 0 && w->count > 0)
             qsort(w->records, w->count, sizeof(*w->records), by_key);
         return rc ? rc : write_contention(w);
     case BUCKET_PROFILE_HEAP:
     case BUCKET_PROFILE_ALLOCS:
     default:
-        rc = buckets_read(w->rt, BUCKETS_MEMORY, budget, keep_memory, w, e);
+        rc = buckets_read(w->rt, BUCKETS_MEMORY, budget, keep_memory, w, NULL, e);
         if (rc == 0 && w->count > 0)
             qsort(w->records, w->count, sizeof(*w->records), by_key);
         return rc ? rc : write_heap(w);

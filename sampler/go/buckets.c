@@ -18,7 +18,8 @@ enum {
     HEADER_MAX_BYTES = 128, /* struct bucket has 48 */
     RECORD_MAX_BYTES = 256, /* struct memRecord has 128 */
     FUTURES = 3,            /* memRecord.future */
-    SNAPSHOT_TRIES = 4,     /* collections that may come between */
+    SNAPSHOT_TRIES = 8,     /* collections that may come between */
+    ALONE_TRIES = 8,        /* for one record */
     SETTLE_TRIES = 4,       /* for numbers that count all the time */
     VALUES = 4,
     WORD_BYTES = 8,
@@ -41,7 +42,7 @@ struct row {
     uint64_t address;
     uint64_t size;
     uint32_t depth;
-    uint32_t zero;
+    bool moved;        /* another one at the last look than before */
     int64_t v[VALUES]; /* memory: allocs, frees and their bytes; else the count's bits, cycles */
 };
 
@@ -57,7 +58,7 @@ struct reading {
     uint32_t cycle; /* mProfCycle when the reading began */
     int pending;    /* enum pending, or the index of one future cycle */
     struct row *rows;
-    size_t count, cap;
+    size_t count, cap, mixed;
     uint64_t pcs[BUCKETS_DEPTH_MAX];
 };
 
@@ -155,11 +156,16 @@ static void sum_memory(const struct reading *r, const unsigned char *record, int
         v[i] = (int64_t)sum[i];
 }
 
+static uint64_t record_of(const struct reading *r, const struct row *row)
+{
+    return row->address + (uint64_t)r->layout->bucket_size + (uint64_t)row->depth * WORD_BYTES;
+}
+
 static int read_values(struct reading *r, const struct row *row, int64_t v[VALUES])
 {
     const struct go_layout *l = r->layout;
     unsigned char b[RECORD_MAX_BYTES] = {0};
-    uint64_t at = row->address + (uint64_t)l->bucket_size + (uint64_t)row->depth * WORD_BYTES;
+    uint64_t at = record_of(r, row);
     bool memory = r->kind == BUCKETS_MEMORY;
     int rc = read_bytes(r, at, b, (size_t)(memory ? l->memrecord_size : l->blockrecord_size));
 
@@ -293,10 +299,9 @@ static ssize_t look_again(struct reading *r)
 
         if (rc != 0)
             return rc;
-        if (memcmp(v, row->v, sizeof(v)) != 0) {
-            memcpy(row->v, v, sizeof(v));
-            changed++;
-        }
+        row->moved = memcmp(v, row->v, sizeof(v)) != 0;
+        memcpy(row->v, v, sizeof(v));
+        changed += row->moved;
     }
     return changed;
 }
@@ -329,6 +334,57 @@ static int settle(struct reading *r)
     return 0;
 }
 
+/* One memory record, twice in one call: when both are the same, it is whole. -EAGAIN: never. */
+static int read_alone(struct reading *r, struct row *row)
+{
+    const uint32_t bytes = (uint32_t)r->layout->memrecord_size;
+    const uint64_t at = record_of(r, row);
+    unsigned char record[2][RECORD_MAX_BYTES] = {{0}};
+
+    for (int i = 0; i < ALONE_TRIES; i++) {
+        struct target_range ranges[] = {{at, record[0], bytes, 0}, {at, record[1], bytes, 0}};
+        int rc;
+
+        if (!budget_spend(r->budget, (uint64_t)bytes * 2))
+            return failed(r, -ETIMEDOUT, at);
+        rc = r->rt->target->ops->readv(r->rt->target->ctx, ranges, 2);
+        if (rc != 0 || ranges[0].got != bytes || ranges[1].got != bytes)
+            return failed(r, rc ? rc : -EFAULT, at);
+        if (memcmp(record[0], record[1], bytes) == 0) {
+            sum_memory(r, record[0], row->v);
+            return 0;
+        }
+    }
+    return -EAGAIN;
+}
+
+/*
+ * A long list in a program that collects all the time is never read between two collections. Then
+ * what is active is taken (always published, at most one collection older), and each record that
+ * moved is read on its own: none of them is torn, but some are of one collection and some of the
+ * next. How many is told, so that nobody takes it for one moment.
+ */
+static int read_mixed(struct reading *r)
+{
+    int rc;
+
+    r->pending = PENDING_NONE;
+    window_forget(r->window);
+    rc = walk(r);
+    if (rc == 0) {
+        ssize_t changed = look_again(r);
+
+        rc = changed < 0 ? (int)changed : 0;
+    }
+    for (size_t i = 0; rc == 0 && i < r->count; i++) {
+        if (r->rows[i].moved) {
+            rc = read_alone(r, &r->rows[i]);
+            r->mixed++;
+        }
+    }
+    return rc;
+}
+
 static int snapshot(struct reading *r)
 {
     int rc = -EAGAIN;
@@ -346,6 +402,8 @@ static int snapshot(struct reading *r)
             rc = settle(r);
         }
     }
+    if (rc == -EAGAIN && r->kind == BUCKETS_MEMORY)
+        rc = read_mixed(r);
     if (rc == -EAGAIN)
         return err_set(r->e, rc, "the %s buckets do not hold still: collections follow too fast",
                        r->name);
@@ -412,7 +470,8 @@ static bool fits(const struct go_layout *l)
 }
 
 int buckets_read(struct go_runtime *rt, enum buckets_kind kind, struct go_budget *budget,
-                 int (*each)(void *ctx, const struct bucket *b), void *ctx, struct err *e)
+                 int (*each)(void *ctx, const struct bucket *b), void *ctx, uint64_t *ret_mixed,
+                 struct err *e)
 {
     struct reading *r = calloc(1, sizeof(*r));
     int rc;
@@ -438,6 +497,8 @@ int buckets_read(struct go_runtime *rt, enum buckets_kind kind, struct go_budget
     rc = snapshot(r);
     if (rc == 0)
         rc = hand_out(r, each, ctx);
+    if (rc == 0 && ret_mixed)
+        *ret_mixed = r->mixed;
 out:
     window_free(r->window);
     free(r->rows);

@@ -48,14 +48,17 @@ int buckets_rates(struct go_runtime *rt, struct buckets_rates *ret);
 double buckets_ticks_per_second(struct go_runtime *rt);
 
 /**
- * buckets_read(rt, kind, budget, each, ctx, e): every bucket, newest first, with the pending memory
- * cycle added by the runtime's own rule; each is called when all of them have held still, and what
- * it returns (not 0: the end) is returned. -ENOTSUP (not found), -EBADMSG (a circle, an impossible
- * bucket), -EAGAIN (they do not hold still), -ETIMEDOUT, -ECANCELED (budget), -ESRCH, -EPERM,
- * -E2BIG, -ENOMEM; with the reason in ${e}.
+ * buckets_read(rt, kind, budget, each, ctx, ret_mixed, e): every bucket, newest first, with the
+ * pending memory cycle added by the runtime's own rule; each is called when all of them have held
+ * still, and what it returns (not 0: the end) is returned. -ENOTSUP (not found), -EBADMSG (a
+ * circle, an impossible bucket), -EAGAIN (they do not hold still), -ETIMEDOUT, -ECANCELED (budget),
+ * -ESRCH, -EPERM, -E2BIG, -ENOMEM; with the reason in ${e}.
+ * ${ret_mixed} (may be NULL): 0 for one moment, as the runtime itself would give it; else how many
+ * buckets may be of the collection after, for collections came too fast for a list of this length.
  */
 int buckets_read(struct go_runtime *rt, enum buckets_kind kind, struct go_budget *budget,
-                 int (*each)(void *ctx, const struct bucket *b), void *ctx, struct err *e);
+                 int (*each)(void *ctx, const struct bucket *b), void *ctx, uint64_t *ret_mixed,
+                 struct err *e);
 
 /**
  * buckets_threads(rt, budget, each, ctx, e): the creation stack of each m (may be empty), in the

@@ -100,7 +100,7 @@ static void look(struct go_runtime *rt, unsigned what)
         assert(r != 0 || !(s.has & GO_STATS_BIT(goroutines)) || s.goroutines > 0);
         break;
     default:
-        r = buckets_read(rt, (enum buckets_kind)(what % 5 + 1), &b, each, &sum, &e);
+        r = buckets_read(rt, (enum buckets_kind)(what % 5 + 1), &b, each, &sum, NULL, &e);
         break;
     }
     assert((r == 0) == (e.text[0] == '\0')); /* each refusal has a reason */

@@ -91,7 +91,7 @@ static int read_list(enum buckets_kind kind)
     struct go_budget b = budget_of(UINT64_C(1) << 30);
 
     seen.count = 0;
-    return buckets_read(&rt, kind, &b, each, &seen, &error);
+    return buckets_read(&rt, kind, &b, each, &seen, NULL, &error);
 }
 
 /* A bucket with ${depth} pcs; its record is all zero. Returns where the record is. */
@@ -343,25 +343,59 @@ static void test_collection_meanwhile(void **state)
     }
 }
 
-static void test_never_still(void **state)
-{
-    uint64_t record = put_bucket(FIRST, 0, BUCKETS_MEMORY, 1);
-    struct collection c = {.every = 1, .record = record};
-
-    (void)state;
-    helper_fakemem_put(&memory, LIST, FIRST);
-    put_cycle(record, 0, 10, 0, 100, 0);
-    memory.before = collect;
-    memory.ctx = &c;
-    refused(BUCKETS_MEMORY, -EAGAIN, "hold still");
-    assert_in_range(memory.reads, 4, 64);
-}
-
 static void count_on(struct helper_fakemem *m, void *ctx)
 {
     const uint64_t *cycles = ctx;
 
     helper_fakemem_put(m, *cycles, helper_fakemem_get(m, *cycles) + 1);
+}
+
+/* What is published moves with each read: no moment can be had, whole records can. */
+static void test_mixed(void **state)
+{
+    uint64_t moves = put_bucket(FIRST, FIRST + 0x1000, BUCKETS_MEMORY, 1);
+    uint64_t rests = put_bucket(FIRST + 0x1000, 0, BUCKETS_MEMORY, 1);
+    struct go_budget b = budget_of(UINT64_C(1) << 30);
+    uint64_t mixed = 0;
+
+    (void)state;
+    helper_fakemem_put(&memory, LIST, FIRST);
+    put_cycle(moves, 0, 10, 0, 100, 0);
+    put_cycle(rests, 0, 7, 0, 70, 0);
+    memory.before = count_on;
+    memory.ctx = &moves;
+    assert_int_equal(buckets_read(&rt, BUCKETS_MEMORY, &b, each, &seen, &mixed, &error), 0);
+    assert_int_equal(mixed, 1);
+    assert_int_equal(seen.count, 2);
+    assert_in_range(seen.buckets[0].allocs, 11, 10 + memory.reads);
+    assert_int_equal(seen.buckets[1].allocs, 7);
+    assert_in_range(memory.reads, 4, 64);
+}
+
+static int torn_readv(void *ctx, struct target_range *ranges, size_t count)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < count && r == 0; i++) { /* a moment for each range */
+        r = memory.target.ops->readv(ctx, &ranges[i], 1);
+    }
+    return r;
+}
+
+static void test_never_still(void **state)
+{
+    static const struct target_ops ops = {.readv = torn_readv};
+    const struct target target = {.ops = &ops, .ctx = &memory};
+    uint64_t moves = put_bucket(FIRST, 0, BUCKETS_MEMORY, 1);
+
+    (void)state;
+    rt.target = &target;
+    helper_fakemem_put(&memory, LIST, FIRST);
+    put_cycle(moves, 0, 10, 0, 100, 0);
+    memory.before = count_on;
+    memory.ctx = &moves;
+    refused(BUCKETS_MEMORY, -EAGAIN, "hold still");
+    assert_in_range(memory.reads, 4, 1024);
 }
 
 /* Contention goes on while it is read: what is given is one of the values it had. */
@@ -414,16 +448,16 @@ static void test_budget(void **state)
     (void)state;
     helper_fakemem_put(&memory, LIST, FIRST);
     (void)put_bucket(FIRST, 0, BUCKETS_BLOCK, 1);
-    assert_int_equal(buckets_read(&rt, BUCKETS_BLOCK, &b, each, &seen, &error), 0);
+    assert_int_equal(buckets_read(&rt, BUCKETS_BLOCK, &b, each, &seen, NULL, &error), 0);
     b = budget_of(64 * 1024 - 1);
-    assert_int_equal(buckets_read(&rt, BUCKETS_BLOCK, &b, each, &seen, &error), -ETIMEDOUT);
+    assert_int_equal(buckets_read(&rt, BUCKETS_BLOCK, &b, each, &seen, NULL, &error), -ETIMEDOUT);
     assert_non_null(strstr(error.text, "limit of bytes"));
     b = budget_of(UINT64_MAX);
     b.deadline_ns = clock_mono_ns();
-    assert_int_equal(buckets_read(&rt, BUCKETS_BLOCK, &b, each, &seen, &error), -ETIMEDOUT);
+    assert_int_equal(buckets_read(&rt, BUCKETS_BLOCK, &b, each, &seen, NULL, &error), -ETIMEDOUT);
     b = budget_of(UINT64_MAX);
     b.cancelled = yes;
-    assert_int_equal(buckets_read(&rt, BUCKETS_BLOCK, &b, each, &seen, &error), -ECANCELED);
+    assert_int_equal(buckets_read(&rt, BUCKETS_BLOCK, &b, each, &seen, NULL, &error), -ECANCELED);
     assert_int_equal(buckets_threads(&rt, &b, NULL, NULL, &error), -ECANCELED);
 }
 
@@ -477,11 +511,12 @@ static void test_too_many(void **state)
     (void)state;
     rt.target = &target;
     endless_last = FIRST + (uint64_t)(BUCKETS_MAX - 1) * 64;
-    assert_int_equal(buckets_read(&rt, BUCKETS_BLOCK, &b, count_only, &count, &error), 0);
+    assert_int_equal(buckets_read(&rt, BUCKETS_BLOCK, &b, count_only, &count, NULL, &error), 0);
     assert_int_equal(count, BUCKETS_MAX);
     endless_last += 64;
     count = 0;
-    assert_int_equal(buckets_read(&rt, BUCKETS_BLOCK, &b, count_only, &count, &error), -E2BIG);
+    assert_int_equal(buckets_read(&rt, BUCKETS_BLOCK, &b, count_only, &count, NULL, &error),
+                     -E2BIG);
     assert_int_equal(count, 0);
 }
 
@@ -661,6 +696,7 @@ int main(void)
         TEST(test_numbers),
         TEST(test_the_caller_ends_it),
         TEST(test_collection_meanwhile),
+        TEST(test_mixed),
         TEST(test_never_still),
         TEST(test_events_meanwhile),
         TEST(test_another_list),
