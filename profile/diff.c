@@ -16,6 +16,7 @@ struct copy {
     uint32_t *locations;
 };
 
+/* One number for each item of the source, taken before anything is copied. */
 static int copy_init(struct copy *c)
 {
     const struct profile *src = c->src;
@@ -37,6 +38,7 @@ static void copy_release(struct copy *c)
 
 /* ---- Parts. What does not fit leaves 0 behind and profile_failed(). */
 
+/* A text that ends up as "" in the destination has number 0 there, and is asked for again: rare. */
 static uint32_t string_of(struct copy *c, uint32_t number)
 {
     const char *text = profile_text(c->src, number);
@@ -59,6 +61,7 @@ static uint32_t mapping_of(struct copy *c, uint32_t id)
     return c->mappings[id - 1];
 }
 
+/* Ids of functions are never 0 in a line (profile_decode() and profile_location() see to it). */
 static uint32_t function_of(struct copy *c, uint32_t id)
 {
     struct profile_function_rec rec;
@@ -73,6 +76,7 @@ static uint32_t function_of(struct copy *c, uint32_t id)
     return c->functions[id - 1];
 }
 
+/* With its mapping and the functions of its lines. */
 static uint32_t location_of(struct copy *c, uint32_t id)
 {
     struct profile_line_rec lines[PROFILE_LINES_MAX];
@@ -103,6 +107,7 @@ static bool is_zero(const struct profile *p, const struct profile_sample_view *s
     return true;
 }
 
+/* The stack first: a part may be there without its user, never a user without it. */
 static int copy_sample(struct copy *c, size_t i, const struct profile_sample_view *s)
 {
     struct profile_label_rec labels[PROFILE_LABELS_MAX];

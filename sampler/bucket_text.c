@@ -1,3 +1,9 @@
+/*
+ * The legacy texts of runtime/pprof. They are sorted, so the records are kept, with their stacks in
+ * one buffer; and aligned (text/tabwriter), so each stack is gone over twice: once for the widths,
+ * once to write. Sources: runtime/pprof/pprof.go of Go 1.18 to 1.26 (printStackRecord,
+ * writeHeapInternal, writeProfileInternal, printCountProfile).
+ */
 #include "sampler/bucket_text.h"
 
 #include <errno.h>
@@ -43,6 +49,7 @@ static const uint64_t *pcs_of(const struct writer *w, const struct record *r)
     return (const uint64_t *)(const void *)w->pcs.data + r->first;
 }
 
+/* A failed buffer means that the stacks are more than may be held: no half text is written. */
 static int keep(struct writer *w, const struct record *r, const uint64_t *pcs, uint32_t depth)
 {
     struct record *to;
@@ -65,6 +72,7 @@ static int keep(struct writer *w, const struct record *r, const uint64_t *pcs, u
     return w->pcs.failed ? -E2BIG : 0;
 }
 
+/* Values in the order of the line: in use, then allocated, objects and bytes. */
 static int keep_memory(void *ctx, const struct bucket *b)
 {
     struct writer *w = ctx;
@@ -75,6 +83,7 @@ static int keep_memory(void *ctx, const struct bucket *b)
     return keep(w, &r, b->pcs, b->depth);
 }
 
+/* The longest waits first. A count of 0 is shown as 1, as in the profile. */
 static int keep_contention(void *ctx, const struct bucket *b)
 {
     struct writer *w = ctx;
@@ -93,6 +102,8 @@ static int keep_thread(void *ctx, uint32_t tid, const uint64_t *pcs, uint32_t de
     return keep(ctx, &r, pcs, depth);
 }
 
+/* Go's sort keeps no order among equals; ours is that of the list, so that equal input gives equal
+ * output. */
 static int by_key(const void *a, const void *b)
 {
     const struct record *x = a, *y = b;
@@ -117,6 +128,7 @@ static size_t name_parts(const struct writer *w, const char *name, const char **
     return (size_t)(open - name);
 }
 
+/* The offset counts from the function that is really there, for inlined ones too. */
 static void put_name(struct writer *w, struct buf *out, const struct inlinelist_level *level,
                      uint64_t entry)
 {
@@ -128,6 +140,7 @@ static void put_name(struct writer *w, struct buf *out, const struct inlinelist_
     buf_printf(out, "+0x%" PRIx64, level->pc - entry);
 }
 
+/* The allocator's own frames, which nobody asks for. */
 static bool is_hidden(const struct writer *w, const char *name)
 {
     return strncmp(name, "runtime.", 8) == 0 ||
@@ -153,6 +166,7 @@ struct cells {
     size_t pc, name;
 };
 
+/* tabwriter's writePadding: widths count the padding of 1 and are rounded up to whole tabs. */
 static void put_tabs(struct buf *out, size_t width, size_t widest)
 {
     size_t cell = (widest + 1 + TAB_CELLS - 1) / TAB_CELLS * TAB_CELLS;
@@ -227,6 +241,7 @@ static bool has_frames(const struct writer *w, int steps)
     return false;
 }
 
+/* Ends with the blank line that ends tabwriter's columns too. */
 static void put_stack(struct writer *w, int steps, bool all)
 {
     struct cells widest = {0};
@@ -260,6 +275,7 @@ static void put_expanded(struct writer *w, int steps)
     buf_putc(w->out, '\n');
 }
 
+/* As recorded. */
 static void put_pcs(struct writer *w, const struct record *r)
 {
     const uint64_t *pcs = pcs_of(w, r);
@@ -269,6 +285,7 @@ static void put_pcs(struct writer *w, const struct record *r)
     buf_putc(w->out, '\n');
 }
 
+/* The text shows a cut list as it was cut: see inlinelist_expand(). */
 static int expand(struct writer *w, const struct record *r)
 {
     int n = inlinelist_expand(w->list, pcs_of(w, r), r->depth, false, w->steps);
@@ -350,6 +367,7 @@ static int write_heap(struct writer *w)
     return 0;
 }
 
+/* Cycles, not nanoseconds: the reader divides by the head's second line. */
 static int write_contention(struct writer *w)
 {
     bool mutex = w->kind == BUCKET_PROFILE_MUTEX;
@@ -423,6 +441,7 @@ static int write_threads(struct writer *w)
     return 0;
 }
 
+/* Read and sort, then write: what fails leaves no half text that looks whole. */
 static int write_all(struct writer *w, struct go_budget *budget, struct err *e)
 {
     int rc;

@@ -66,6 +66,7 @@ static struct instant now(void)
     return best;
 }
 
+/* Clocks that stand still or run backwards, and rates that no counter has, are no answer. */
 static double rate_between(const struct instant *a, const struct instant *b)
 {
     double r;
@@ -124,6 +125,7 @@ double buckets_ticks_per_second(struct go_runtime *rt)
     return fabs(r - own) <= own * TICKS_TOLERANCE ? r : own;
 }
 
+/* -1: not found, or no number that a rate could be. */
 static int64_t rate_at(const struct go_runtime *rt, uint64_t address)
 {
     uint64_t v;

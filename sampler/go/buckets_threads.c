@@ -33,6 +33,7 @@ struct threads {
     size_t count, cap;
 };
 
+/* Structs m lie anywhere in the heap: no window (window.h) would hold two of them. */
 static int read_memory(struct threads *t, uint64_t address, void *out, size_t bytes)
 {
     if (!budget_spend(t->budget, bytes))
@@ -49,6 +50,7 @@ static uint64_t word_at(const unsigned char *p, int32_t offset)
     return v;
 }
 
+/* A thread that has not started has no id yet; the stack ends at its first zero. */
 static int read_thread(struct threads *t, uint64_t at, struct thread *ret)
 {
     const struct go_layout *l = t->rt->layout;
@@ -72,6 +74,7 @@ static int read_thread(struct threads *t, uint64_t at, struct thread *ret)
     return 0;
 }
 
+/* Kept until the walk is over, for a walk that trips starts anew. */
 static int add(struct threads *t, const struct thread *one)
 {
     if (t->count == THREADS_MAX)
@@ -113,6 +116,7 @@ static int walk(struct threads *t)
     return rc;
 }
 
+/* The words for the codes of the walk, once. */
 static int explain(struct threads *t, int rc)
 {
     switch (rc) {

@@ -1,3 +1,8 @@
+/*
+ * A place is made of what go_image_levels() says of its address, once: names and files as numbers
+ * into one table of texts, levels in one array. A heap's stacks share nearly all their addresses,
+ * so that this is small where the stacks are many.
+ */
 #include "sampler/go/inlinelist.h"
 
 #include <errno.h>
@@ -77,6 +82,7 @@ static int grow(void *array, size_t count, size_t *cap, size_t size)
     return 0;
 }
 
+/* Equal names are kept once: a function has many return addresses. */
 static int add_level(struct inlinelist *l, uint32_t i)
 {
     const struct frame *f = &l->frames.frame[i];
@@ -134,6 +140,7 @@ static int look_up(struct inlinelist *l, uint64_t pc, struct place *ret)
     return rc;
 }
 
+/* Looked up before it gets its number: a place that has one is complete. */
 int inlinelist_find(struct inlinelist *l, uint64_t pc, uint32_t *ret)
 {
     uint32_t n = intern_find(&l->pcs, &pc, sizeof(pc));
@@ -203,6 +210,7 @@ int inlinelist_expand(struct inlinelist *l, const uint64_t *pcs, size_t count, b
 {
     int n = 0;
 
+    /* each step takes at least one entry, so that ${count} steps are enough */
     for (size_t i = 0; i < count;) {
         uint64_t pc = pcs[i++];
         struct inlinelist_step *step = &steps[n];
@@ -223,6 +231,7 @@ int inlinelist_expand(struct inlinelist *l, const uint64_t *pcs, size_t count, b
     return n;
 }
 
+/* Frames are counted as they are shown: each bit of a step is one. */
 int inlinelist_cut(const struct inlinelist *l, struct inlinelist_step *steps, int count, int max,
                    bool whole)
 {

@@ -129,6 +129,7 @@ static int read_ranges(struct stats *s, size_t count)
     return r;
 }
 
+/* Layouts are ours, but they become lengths of reads into fixed arrays. */
 static uint32_t at_most(int32_t bytes, uint32_t max)
 {
     return bytes < 0 ? 0 : (uint32_t)bytes < max ? (uint32_t)bytes : max;
@@ -154,6 +155,7 @@ static uint32_t mstats_bytes(const struct go_layout *l)
     return at_most(end, MSTATS_MAX_BYTES);
 }
 
+/* The same of gcController; a field that a version lacks is -1 and moves no end. */
 static uint32_t controller_bytes(const struct go_layout *l)
 {
     int32_t ends[] = {l->gc_memory_limit, l->gc_heap_goal,     l->gc_percent_heap_goal,
@@ -233,6 +235,8 @@ static size_t ask_cache(struct stats *s, struct cache *c, struct target_range *o
     return 2;
 }
 
+/* allp, then of each P its free list's length and its cache. With more P's than we look at, the
+ * sums lack the caches, which are a few MB at most. */
 static int read_ps(struct stats *s)
 {
     uint64_t *ps;
@@ -263,6 +267,8 @@ static int read_ps(struct stats *s)
 
 /* ---- Caches */
 
+/* How many objects this P has taken from the span and not reported (mcache.go: refill,
+ * releaseAll). The span lives on while we read: a nonsense value is left out, not believed. */
 static void add_span(const struct stats *s, const unsigned char *span, struct caches *sum)
 {
     const struct go_layout *l = s->l;
@@ -280,6 +286,7 @@ static void add_span(const struct stats *s, const unsigned char *span, struct ca
     sum->bytes += objects * size;
 }
 
+/* A batch of spans: read, summed, forgotten. */
 static int flush_spans(struct stats *s, size_t n, struct caches *sum)
 {
     int r = n ? read_ranges(s, n) : 0;
@@ -317,6 +324,8 @@ static int read_caches(struct stats *s, struct caches *sum)
 
 /* ---- Sums */
 
+/* All three generations together are what has happened; which one is written to does not matter
+ * (mstats.go, consistentHeapStats). */
 static void sum_heap(const struct stats *s, const struct caches *c, struct heap *h)
 {
     const struct go_layout *l = s->l;
@@ -394,6 +403,8 @@ static uint64_t heap_goal(const struct stats *s, const struct heap *h)
 
 /* ---- The sets */
 
+/* Names in the order of runtime.MemStats; Go 1.18 has the heap's sizes in mstats, later ones in
+ * gcController. */
 static void set_heap(struct stats *s, const struct heap *h)
 {
     const struct go_layout *l = s->l;
@@ -428,6 +439,7 @@ static void set_heap(struct stats *s, const struct heap *h)
         SET(s, memory_limit_bytes, u64_at(c, l->gc_memory_limit));
 }
 
+/* pause_ns is a ring: the last collection's is at (numgc + 255) % 256. */
 static void set_collections(struct stats *s)
 {
     const struct go_layout *l = s->l;

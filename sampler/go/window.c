@@ -1,3 +1,7 @@
+/*
+ * Direct mapped, for lists are walked in one direction: a block is needed again only by the bucket
+ * that reaches into the next one.
+ */
 #include "sampler/go/window.h"
 
 #include <errno.h>
@@ -62,7 +66,7 @@ static int fetch(struct window *w, struct block *b, uint64_t start)
 
         ranges[i] = (struct target_range){start + at, b->data + at, WINDOW_PAGE_BYTES, 0};
     }
-    b->start = 0;
+    b->start = 0; /* until all of it is here */
     b->pages = 0;
     r = w->target->ops->readv(w->target->ctx, ranges, WINDOW_BLOCK_PAGES);
     if (r != 0)
@@ -93,6 +97,7 @@ static int block_of(struct window *w, uint64_t address, struct block **ret)
     return 0;
 }
 
+/* Page by page: what is asked for may begin in one that is mapped and end in one that is not. */
 int window_read(struct window *w, uint64_t address, void *out, size_t bytes)
 {
     unsigned char *to = out;
