@@ -41,6 +41,7 @@ static bool reserve(struct gofold *f, uint32_t i)
     return true;
 }
 
+/* ${ret} INTERN_NONE: there is none; false: there is one, but no room. */
 static bool put_text(struct gofold *f, const void *text, size_t bytes, uint32_t *ret)
 {
     *ret = text && bytes > 0 ? intern_put(&f->texts, text, bytes, NULL) : INTERN_NONE;
@@ -72,6 +73,7 @@ int gofold_add(struct gofold *f, const struct goroutine *g)
         return -E2BIG;
     k->flags = g->flags & counted;
     k->depth = g->depth;
+    /* Moved back into the call here: equal stacks are equal whichever way they were stopped. */
     for (uint32_t n = 0; n < g->depth; n++)
         k->addresses[n] = g->exact[n] ? g->pcs[n] : g->pcs[n] - 1;
     i = intern_put(&f->keys, k, sizeof(*k) + g->depth * sizeof(k->addresses[0]), &is_new);
@@ -87,6 +89,8 @@ int gofold_add(struct gofold *f, const struct goroutine *g)
     return 0;
 }
 
+/* As runtime/pprof sorts (keysByCount), but equal counts in the order they came: our keys are no
+ * texts, and the same program gives the same order. */
 static int by_count(const void *a, const void *b, void *ctx)
 {
     const struct gofold *f = ctx;

@@ -79,6 +79,7 @@ static uint64_t mapping_of(struct builder *b, uint64_t address)
     return profile_mapping(b->profile, &pm);
 }
 
+/* A place that is no address, in brackets as in CPU profiles. */
 static uint64_t marker(struct builder *b, const char *name)
 {
     struct profile_line line = {profile_function(b->profile, name, name, "", 0), 0};
@@ -157,6 +158,8 @@ static bool is_status(const char *state)
     return false;
 }
 
+/* Numbers as numbers with a unit where pprof knows one: tags can then be ranges. Pointers into
+ * b->syms are good until the next look-up, which is after the sample was added. */
 static size_t detail_labels(struct builder *b, const struct gofold_key *k,
                             struct profile_label out[static LABELS_MORE])
 {
@@ -203,6 +206,10 @@ static size_t group_labels(struct builder *b, const struct gofold_key *k,
     return n;
 }
 
+/*
+ * Leaf first. A goroutine without a stack has a marker instead of one: it is counted, and nobody
+ * takes it for one that waits.
+ */
 static int add_sample(struct builder *b, const struct gofold_group *g)
 {
     uint64_t locations[GOROUTINES_DEPTH_MAX + 2];
@@ -316,6 +323,7 @@ static int finish(struct builder *b, const struct goroutines_counts *counts)
     return -EINVAL;
 }
 
+/* Details make each goroutine a group of its own; debug=1 has no room for them. */
 static unsigned fold_by(enum goroutine_form form, unsigned flags)
 {
     bool groups =
@@ -327,6 +335,7 @@ static unsigned fold_by(enum goroutine_form form, unsigned flags)
                : by;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): one border for five forms, eight arguments */
 int goroutine_profile_build(struct go_runtime *rt, struct space *space, enum goroutine_form form,
                             unsigned flags, struct go_budget *budget, struct buf *out,
                             struct goroutines_counts *ret_counts, struct err *e)

@@ -81,6 +81,7 @@ static void put_shown(struct buf *out, const struct gosyms *syms, const struct s
     buf_putc(out, '\n');
 }
 
+/* The last ones overwrite each other: which they are is known at the end only. */
 static void view_add(struct view *v, const struct shown *s)
 {
     if (v->total < GOROUTINE_TEXT_INNER)
@@ -106,6 +107,7 @@ static void view_address(struct view *v, struct gosyms *syms, const struct gosym
     }
 }
 
+/* traceback1: the innermost, how many are left out, the outermost. */
 static void put_view(struct buf *out, const struct gosyms *syms, const struct view *v)
 {
     uint64_t first = v->total < GOROUTINE_TEXT_INNER ? v->total : GOROUTINE_TEXT_INNER;
@@ -142,6 +144,10 @@ static int put_creator(struct buf *out, struct gosyms *syms, uint64_t pc, uint64
     return 0;
 }
 
+/*
+ * Arguments are not read: their places are in tables that the linker drops, and Go itself marks
+ * most of them as unsure. "(...)" is what it prints for inlined functions.
+ */
 int goroutine_text_one(struct gosyms *syms, const struct goroutine *g, struct buf *out)
 {
     struct view v = {.total = 0};
@@ -257,6 +263,10 @@ static int put_stack(struct buf *out, struct gosyms *syms, const struct gofold_k
     return lines;
 }
 
+/*
+ * The addresses in the first line are those of the physical frames; Go 1.21 and newer list one for
+ * each inlined function, too. Readers take the lines with # where there are any.
+ */
 static int put_group1(struct buf *out, struct gosyms *syms, const struct gofold *fold,
                       const struct gofold_group *g)
 {
@@ -375,6 +385,7 @@ int goroutine_text_grouped(struct gosyms *syms, const struct gofold *fold,
 
 /* ---- Groups for programs. */
 
+/* A set as labelset.h writes it: key NUL value NUL, … */
 static void json_labels(struct json *j, const char *set, size_t bytes)
 {
     const char *end = set + bytes;
@@ -428,6 +439,7 @@ static int json_creator(struct json *j, struct gosyms *syms, uint64_t pc)
     return 0;
 }
 
+/* Members that say nothing (no goid in a group, no labels) are left out. */
 static int json_group(struct json *j, struct gosyms *syms, const struct gofold *fold,
                       const struct gofold_group *g)
 {

@@ -48,6 +48,7 @@ static bool reserve_frames(struct gosyms *s, uint32_t more)
     return true;
 }
 
+/* What one address means, behind what others mean. */
 static bool add_frames(struct gosyms *s, struct gosyms_sym *sym)
 {
     const struct frames *f = &s->scratch;
@@ -71,6 +72,7 @@ static bool add_frames(struct gosyms *s, struct gosyms_sym *sym)
     return true;
 }
 
+/* Once for each address; everything else asks the tables made here. */
 static bool look_up(struct gosyms *s, uint64_t address, struct gosyms_sym *sym)
 {
     char name[FRAME_NAME_BYTES] = "";
@@ -110,6 +112,7 @@ const struct gosyms_sym *gosyms_get(struct gosyms *s, uint64_t address, uint32_t
 
     if (i == INTERN_NONE || !reserve_syms(s, i))
         return NULL;
+    /* One that failed stays known as empty: it must not be looked up for each goroutine. */
     if (is_new && !look_up(s, address, &s->syms[i])) {
         s->syms[i] = (struct gosyms_sym){0};
         return NULL;

@@ -5,9 +5,13 @@
 
 #include "base/clock.h"
 
+/* Known by its address: a reader who left is no error of the target's. */
 static const char cancelled[] = "cancelled";
 
-/* What is asked last is what costs most to ask. */
+/*
+ * What is asked last is what costs most to ask: a number, the clock, the caller (who may look at a
+ * socket). The bytes are taken off before they are read, so that a read cannot pass the limit.
+ */
 bool budget_spend(struct go_budget *b, uint64_t bytes)
 {
     if (b->why)

@@ -14,7 +14,8 @@ enum {
 
 #define USER_SPACE_END (UINT64_C(1) << 47)
 
-struct slice { /* as the runtime has it */
+/* []*g as the compiler lays it out: reflect.SliceHeader. */
+struct slice {
     uint64_t array, count, capacity;
 };
 
@@ -23,6 +24,7 @@ static int read_slice(const struct go_runtime *rt, struct slice *s)
     return rt->target->ops->read(rt->target->ctx, rt->allgs, s, sizeof(*s));
 }
 
+/* GOROUTINES_MAX before anything is allocated: the count is the target's word. */
 static bool is_sane(const struct slice *s)
 {
     return s->count > 0 && s->count <= s->capacity && s->count <= GOROUTINES_MAX &&
@@ -91,6 +93,7 @@ static int read_once(struct go_runtime *rt, struct go_budget *budget, struct gli
     r = rt->target->ops->read(rt->target->ctx, before.array, g, before.count * WORD);
     if (r == 0)
         r = read_slice(rt, &after);
+    /* append() moved it: the old array may have been given to somebody else meanwhile */
     if (r == 0 && after.array != before.array)
         r = -EAGAIN;
     if (r != 0)

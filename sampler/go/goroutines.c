@@ -63,6 +63,7 @@ static enum start start_by_name(const char *name)
     return START_SYSTEM;
 }
 
+/* A program starts goroutines at some dozens of places; one look each. */
 static enum start start_of(struct reading *r, uint64_t pc)
 {
     struct start_slot *s = &r->starts[(pc >> 5) % STARTS]; /* functions begin at 32 bytes */
@@ -120,7 +121,7 @@ static const char *state_of(struct reading *r, const struct gview *v)
         [GVIEW_RUNNABLE] = "runnable", [GVIEW_RUNNING] = "running",     [GVIEW_SYSCALL] = "syscall",
         [GVIEW_WAITING] = "waiting",   [GVIEW_PREEMPTED] = "preempted", [GVIEW_LEAKED] = "leaked",
     };
-    const char *name = names[v->status];
+    const char *name = names[v->status]; /* gread gives no other status */
 
     if (v->status != GVIEW_WAITING && v->status != GVIEW_LEAKED)
         return name;
@@ -134,6 +135,8 @@ static const char *state_of(struct reading *r, const struct gview *v)
     return r->state;
 }
 
+/* waitsince is nanotime(), which is CLOCK_MONOTONIC on Linux (runtime/sys_linux_amd64.s), and is
+ * set by the first collection that finds the goroutine waiting: the wait is at least that long. */
 static uint64_t waited(const struct reading *r, const struct gview *v)
 {
     if ((v->status != GVIEW_WAITING && v->status != GVIEW_SYSCALL) || v->waitsince == 0 ||

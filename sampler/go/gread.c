@@ -76,6 +76,8 @@ struct gstack_rules *gread_rules(struct gread *r)
     return &r->rules;
 }
 
+/* What r->ranges wants, paid for first. Ranges that could not be read have their got; an error is
+ * the whole target's. */
 static int fetch(struct gread *r)
 {
     uint64_t bytes = 0;
@@ -146,6 +148,8 @@ static void plan(struct gread *r, struct item *it)
 
 /* ---- What came of it. */
 
+/* m.procid, where the m was read. Whether the m is one is not known: a wrong number names a thread
+ * that is not there, or another, and nothing is done with it but to show it. */
 static uint32_t tid_of(const struct gread *r, const struct item *it)
 {
     int32_t at = r->rt->layout->m_procid;
@@ -270,6 +274,10 @@ static int try_deep(struct gread *r, struct item *it, enum gstack_end *ret_end, 
     return e;
 }
 
+/*
+ * Some hundred microseconds for each, so a goroutine with a deep stack that moves is torn more
+ * easily than others; those that wait at the end of a long recursion do so for long.
+ */
 static int read_deep(struct gread *r, struct item *it)
 {
     enum gstack_end end = GSTACK_MORE;
@@ -313,32 +321,37 @@ static bool copies_complete(const struct item *it)
     return true;
 }
 
-/* Walks what the round has read. GSTACK_IMPOSSIBLE when both readings do not agree. */
-static enum gstack_end walk_first(struct gread *r, struct item *it, const struct gview *v)
+/* Walks what the round has read. *ret_agree is false when it was read twice and says two things. */
+static enum gstack_end walk_first(struct gread *r, struct item *it, const struct gview *v,
+                                  bool *ret_agree)
 {
     enum gstack_end end;
 
+    *ret_agree = true;
     if (!has_all(it->part[PART_KA]))
         return GSTACK_IMPOSSIBLE;
     gstack_begin(&r->stack, v);
     end = gstack_walk(&r->stack, &r->rules, it->ka, v->sp, it->stack_bytes);
-    if (!it->part[PART_KB] || end == GSTACK_IMPOSSIBLE)
+    if (!it->part[PART_KB])
         return end;
     gstack_begin(&r->twin, v);
-    if (!has_all(it->part[PART_KB]) ||
-        gstack_walk(&r->twin, &r->rules, it->kb, v->sp, it->stack_bytes) != end ||
-        !same_stack(&r->stack, &r->twin))
-        return GSTACK_IMPOSSIBLE;
+    *ret_agree = has_all(it->part[PART_KB]) &&
+                 gstack_walk(&r->twin, &r->rules, it->kb, v->sp, it->stack_bytes) == end &&
+                 same_stack(&r->stack, &r->twin);
     return end;
 }
 
-/* 0 also when it stays pending. */
+/*
+ * The verdict on one item after a round; 0 also when it stays pending. The last copy becomes its
+ * view and the "before" of what comes next: where it stands now is where it is looked for again.
+ * Nothing is taken that was read in the short form and turns out to need the long one.
+ */
 static int judge(struct gread *r, struct item *it)
 {
     const uint8_t *last = it->part[PART_C] ? it->c : it->b;
     uint64_t sp = it->view.sp; /* where the stack was read */
     enum gstack_end end;
-    bool still;
+    bool still, agree;
     int e;
 
     if (!copies_complete(it)) {
@@ -355,9 +368,9 @@ static int judge(struct gread *r, struct item *it)
         return tell(r, it, GREAD_RUNNING, false);
     if (!it->part[PART_KA] || it->view.sp != sp)
         return 0;
-    end = walk_first(r, it, &it->view);
-    it->impossible = end == GSTACK_IMPOSSIBLE;
-    if (end == GSTACK_TOP || end == GSTACK_CUT)
+    end = walk_first(r, it, &it->view, &agree);
+    it->impossible = agree && end == GSTACK_IMPOSSIBLE;
+    if (agree && (end == GSTACK_TOP || end == GSTACK_CUT))
         return tell(r, it, GREAD_STACK, end == GSTACK_CUT);
     return 0;
 }
@@ -385,8 +398,10 @@ static int judge_all(struct gread *r, size_t from, size_t to, bool full)
 }
 
 /* The g of an item into ${to}, together with its neighbours. */
-static void want_in_run(struct gread *r, struct item *it, enum part part, uint8_t *to)
+static void want_in_run(struct gread *r, struct item *it, enum part part)
 {
+    uint8_t *to = part == PART_A ? it->a : it->b;
+
     it->in_run = (struct target_range){it->view.address, to, (uint32_t)r->rt->layout->g_size, 0};
     it->part[part] = &it->in_run;
     gruns_add(&r->runs, &it->in_run);
@@ -419,7 +434,7 @@ static int settled_round(struct gread *r)
         if (!it->pending || it->full)
             continue;
         plan_stack(r, it);
-        want_in_run(r, it, PART_B, it->b);
+        want_in_run(r, it, PART_B);
     }
     e = fetch_with_runs(r);
     return e != 0 ? e : judge_all(r, 0, r->count, false);
@@ -463,7 +478,7 @@ static int first_look(struct gread *r, const uint64_t *g)
         it->pending = true;
         it->view = (struct gview){.address = g[i]};
         memset(it->part, 0, sizeof(it->part));
-        want_in_run(r, it, PART_A, it->a);
+        want_in_run(r, it, PART_A);
     }
     e = fetch_with_runs(r);
     if (e != 0)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The callers' ranges are reordered by pointer; where their bytes go is theirs. */
 void gruns_begin(struct gruns *r, uint32_t bytes)
 {
     r->bytes = bytes;
@@ -28,7 +29,7 @@ size_t gruns_plan(struct gruns *r, struct target_range *out)
     uint64_t end = 0;
     size_t n = 0, used = 0;
 
-    qsort(r->one, r->count, sizeof(r->one[0]), compare_addresses);
+    qsort(r->one, r->count, sizeof(struct target_range *), compare_addresses);
     for (size_t i = 0; i < r->count; i++) {
         uint64_t address = r->one[i]->address;
 
@@ -56,7 +57,7 @@ void gruns_share(struct gruns *r, const struct target_range *ranges, size_t coun
             n++;
         at = one->address - ranges[n].address;
         if (at + r->bytes > ranges[n].got)
-            continue;
+            continue; /* not readable, or behind something that is not */
         memcpy(one->out, (const uint8_t *)ranges[n].out + at, r->bytes);
         one->got = r->bytes;
     }

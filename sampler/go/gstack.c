@@ -59,7 +59,7 @@ static bool may_go_on(const struct gstack *s, const struct gstack_rules *r, uint
 /* Puts the frame at hand on the list. */
 static enum gstack_end push(struct gstack *s, struct gstack_rules *r)
 {
-    bool at_entry;
+    bool at_entry; /* nothing of it has run: pc - 1 would be the function before it */
 
     if (s->depth == GOROUTINES_DEPTH_MAX)
         return GSTACK_CUT;
@@ -82,6 +82,8 @@ static enum gstack_end step(struct gstack *s, struct gstack_rules *r, uint64_t c
     bool trap = is_known(r, GSTACK_ASYNC_PREEMPT, s->pc) || is_known(r, GSTACK_SIGPANIC, s->pc) ||
                 is_known(r, GSTACK_DEBUG_CALL, s->pc);
 
+    /* A return address into C: Go's own traceback ends there, too. Goroutines in C stand at the
+     * frame that entersyscall kept, and callbacks from C have Go frames all along (cgocallback). */
     if (!go_image_has(r->image, caller) || sp > s->hi)
         return GSTACK_IMPOSSIBLE;
     if (!trap && !callsites_fit(r->calls, caller, s->pc))
@@ -112,6 +114,7 @@ enum gstack_end gstack_walk(struct gstack *s, struct gstack_rules *r, const uint
             return GSTACK_TOP;
         if (!may_go_on(s, r, flags, delta))
             return GSTACK_CUT;
+        /* Each step goes up by at least a word and ends at hi: no list to go round in. */
         at = s->sp + (uint64_t)delta; /* sp < hi, below 2^48, and a delta is at most 1 GiB */
         if (at < s->lo || at + WORD > s->hi || at % WORD != 0)
             return GSTACK_IMPOSSIBLE;

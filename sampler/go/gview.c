@@ -7,6 +7,7 @@ enum {
     WORD = 8,
 };
 
+/* Words are read from copies, never from the target: what was checked is what is used. */
 static uint64_t word(const uint8_t *raw, int32_t at)
 {
     uint64_t v;
@@ -17,6 +18,11 @@ static uint64_t word(const uint8_t *raw, int32_t at)
     return v;
 }
 
+/*
+ * The table of layouts is generated, but the nearest version's may be used for one that is not in
+ * it: no field may lie outside the bytes that are copied. Fields that older versions lack are
+ * negative, and pass.
+ */
 bool gview_fits(const struct go_layout *l)
 {
     const int32_t words[] = {
@@ -70,10 +76,13 @@ void gview_read(const struct go_layout *l, uint64_t address, const uint8_t *raw,
         .waitreason = raw[l->g_waitreason],
         .cleans = l->g_running_cleanups >= 0 && raw[l->g_running_cleanups] != 0,
     };
+    /* In a system call sched is what it was at entersyscall, or older; the two words are exact. */
     ret->sp = ret->in_syscall ? syscallsp : word(raw, l->g_sched + l->gobuf_sp);
     ret->pc = word(raw, ret->in_syscall ? l->g_syscallpc : l->g_sched + l->gobuf_pc);
 }
 
+/* The scan bit comes and goes while a collector looks at the stack, which moves nothing. When it
+ * moves the stack (copystack), bounds and sp change with it. */
 bool gview_same(const struct go_layout *l, const uint8_t *a, const uint8_t *b)
 {
     size_t status = (size_t)l->g_atomicstatus, after = status + sizeof(uint32_t);
@@ -85,12 +94,15 @@ bool gview_same(const struct go_layout *l, const uint8_t *a, const uint8_t *b)
            memcmp(a + after, b + after, (size_t)l->g_size - after) == 0;
 }
 
+/* Not in copystack: the bounds may be the new ones and sp the old. It is over in microseconds, so
+ * it is read again. */
 bool gview_has_stack(const struct gview *v)
 {
     return v->status == GVIEW_RUNNABLE || v->status == GVIEW_SYSCALL ||
            v->status == GVIEW_WAITING || v->status == GVIEW_PREEMPTED || v->status == GVIEW_LEAKED;
 }
 
+/* sp == hi would be an empty stack: even a goroutine that never ran has a return address. */
 bool gview_is_sane(const struct gview *v)
 {
     if (!gview_has_stack(v))

@@ -25,6 +25,7 @@ struct check {
     uint64_t typ; /* of a bucket */
 };
 
+/* What the runtime allocates is aligned, and above what the kernel lets be mapped. */
 static bool is_pointer(uint64_t p)
 {
     return p >= USER_SPACE_LOW && p < USER_SPACE_END && p % WORD == 0;
@@ -63,7 +64,7 @@ static int is_buckets(void *ctx, uint64_t address)
     if (!read_words(c->rt, address, &head, 1))
         return 0;
     if (head == 0)
-        return 1;
+        return 1; /* nothing was recorded yet; the votes decide alone */
     return is_pointer(head) && read_words(c->rt, head, b, HEAD_WORDS) && b[2] == c->typ &&
            b[5] > 0 && b[5] <= BUCKET_DEPTH_MAX && (b[1] == 0 || is_pointer(b[1]));
 }
@@ -80,6 +81,7 @@ static int is_allm(void *ctx, uint64_t address)
            read_words(rt, g0 + (uint64_t)rt->layout->g_m, &back, 1) && back == m;
 }
 
+/* Anything small may be a rate; it only keeps pointers and counters out. */
 static int is_rate(void *ctx, uint64_t address)
 {
     uint64_t rate;

@@ -11,7 +11,11 @@ enum {
 /* The first with words, in every version since there is such an array. */
 static const char first[] = "GC assist marking";
 
-/* How many strings of the array have a length that a reason may have. */
+/*
+ * How many strings of the array have a length that a reason may have. What lies behind the array
+ * may look like more of them: nobody has a number for those, so they do no harm. Only the first has
+ * no words.
+ */
 static uint32_t plausible(const uint8_t *array, uint32_t count, struct target_range *ranges,
                           struct waitreasons *w)
 {
@@ -38,32 +42,21 @@ static bool is_printable(const char *text, uint32_t bytes)
     return true;
 }
 
-/* The array may be followed by anything, also by nothing: what can be read of it counts. */
-static int read_array(const struct target *target, uint64_t address, uint8_t *array,
-                      uint32_t *ret_count)
-{
-    struct target_range all = {address, array, WAITREASON_MAX * STRING_BYTES, 0};
-    int r = target->ops->readv(target->ctx, &all, 1);
-
-    if (r == 0)
-        *ret_count = all.got / STRING_BYTES;
-    return r;
-}
-
 int waitreason_read(const struct target *target, uint64_t address, struct waitreasons *ret)
 {
     uint8_t array[WAITREASON_MAX * STRING_BYTES];
-    struct target_range ranges[WAITREASON_MAX];
-    uint32_t count = 0, n;
+    struct target_range ranges[WAITREASON_MAX], whole = {address, array, sizeof(array), 0};
+    uint32_t count, n;
     int r;
 
     memset(ret, 0, sizeof(*ret));
-    r = read_array(target, address, array, &count);
+    /* The array may be followed by anything, also by nothing: what can be read of it counts. */
+    r = target->ops->readv(target->ctx, &whole, 1);
     if (r != 0)
         return r;
-    count = plausible(array, count, ranges, ret);
+    count = plausible(array, whole.got / STRING_BYTES, ranges, ret);
     if (count < REASONS_MIN)
-        return -EBADMSG;
+        return -EBADMSG; /* other strings, or other things */
     /* [0] has no bytes to read */
     r = target->ops->readv(target->ctx, ranges + 1, count - 1);
     if (r != 0)
