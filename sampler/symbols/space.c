@@ -500,16 +500,44 @@ int space_frames(struct space *s, uint64_t address, struct frames *ret)
 }
 
 /*
- * Where the C library lets threads begin. Its own names for what calls main are left out: they are
- * static functions, and with .symtab stripped their place has no name or none at all.
+ * Where the C library lets threads begin, and what calls main. The latter are static functions, to
+ * be seen in a static program; with .symtab stripped their place has no name: see space_is_libc().
  */
-static bool ends_stack(const char *name)
+static unsigned traits_by_name(const char *name)
 {
-    static const char *const ends[] = {"_start", "_dl_start_user", "start_thread", "clone",
-                                       "clone3", "__clone",        "__clone3"};
+    static const struct {
+        const char *name;
+        unsigned traits;
+    } known[] = {
+        {"_start", SPACE_ENDS},
+        {"_dl_start_user", SPACE_ENDS},
+        {"start_thread", SPACE_ENDS},
+        {"clone", SPACE_ENDS},
+        {"clone3", SPACE_ENDS},
+        {"__clone", SPACE_ENDS},
+        {"__clone3", SPACE_ENDS},
+        {"__libc_start_call_main", SPACE_ENDS | SPACE_ABOVE_MAIN}, /* glibc 2.34 on */
+        {"__libc_start_main", SPACE_ENDS | SPACE_ABOVE_MAIN},
+        {"libc_start_main_stage2", SPACE_ENDS | SPACE_ABOVE_MAIN}, /* musl */
+    };
 
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
-        if (strcmp(name, ends[i]) == 0)
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(name, known[i].name) == 0)
+            return known[i].traits;
+    return 0;
+}
+
+/* By the names that glibc and musl give their files; "libcrypto.so.3" is none of them. */
+bool space_is_libc(const struct space *s, uint64_t address)
+{
+    static const char *const begins[] = {"libc.so.", "libc-2.",  "libpthread.so.", "libpthread-2.",
+                                         "ld-linux", "ld-musl-", "libc.musl-",     "ld-2."};
+    const struct maps_row *row = maps_find(&s->maps, address);
+    const char *path = row && row->inode ? maps_path(&s->maps, row) : "";
+    const char *slash = strrchr(path, '/');
+
+    for (size_t i = 0; slash && i < sizeof begins / sizeof begins[0]; i++)
+        if (strncmp(slash + 1, begins[i], strlen(begins[i])) == 0)
             return true;
     return false;
 }
@@ -528,8 +556,7 @@ unsigned space_traits(struct space *s, uint64_t address)
     }
     if (t->address != address) {
         t->address = address;
-        t->traits =
-            elf_name(s, address, name, sizeof name) == 0 && ends_stack(name) ? SPACE_ENDS : 0;
+        t->traits = elf_name(s, address, name, sizeof name) == 0 ? traits_by_name(name) : 0;
     }
     return t->traits;
 }

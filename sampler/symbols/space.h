@@ -69,6 +69,7 @@ enum space_trait {
     SPACE_EXACT_CALLER = 1, /* the pc above it is no return address: asyncPreempt, sigpanic */
     SPACE_SWITCHES = 2,     /* leaves the goroutine for good: mcall. Its caller is of no interest */
     SPACE_ENDS = 4,         /* the first function of a thread that is not Go's: _start, clone … */
+    SPACE_ABOVE_MAIN = 8,   /* calls main; above it is nothing that has a frame */
 };
 
 /**
@@ -76,6 +77,12 @@ enum space_trait {
  * others a name is looked up, and remembered.
  */
 unsigned space_traits(struct space *s, uint64_t address);
+
+/**
+ * space_is_libc(s, address): is it in the C library or the loader (by the file's name)? Threads
+ * begin there, in functions that often have no name.
+ */
+bool space_is_libc(const struct space *s, uint64_t address);
 
 /** space_mapping(s, address, ret): 0 or -ENOENT. Texts live until the next refresh. */
 int space_mapping(struct space *s, uint64_t address, struct space_mapping *ret);

@@ -16,6 +16,7 @@ enum {
     /* Frames that one sample's stack copy may add: each takes 8 bytes of it at least. */
     UNWIND_REPAIR_MAX = 64,
     WORD_BYTES = 8,
+    UNWIND_ROOT_FRAMES = 4, /* of a native chain are looked at for where it began */
 };
 
 /*
@@ -64,7 +65,6 @@ struct walk {
     struct go_image *go; /* NULL: no Go program */
     struct unwind_stack *out;
     struct unwind_counts *counts;
-    uint64_t last;   /* address of the latest frame */
     bool in_go;      /* it is Go's */
     bool ended;      /* a function that starts a stack was reached */
     bool exact_next; /* the next caller's address is no return address */
@@ -193,7 +193,6 @@ static bool put_frame(struct walk *w, uint64_t address, const struct delta *d)
 
     if (!put(w, address))
         return false;
-    w->last = address;
     w->in_go = d->known;
     w->exact_next = (traits & SPACE_EXACT_CALLER) != 0;
     w->ended = (d->known && (d->flags & GO_DELTA_TOP)) || (traits & SPACE_SWITCHES);
@@ -280,7 +279,7 @@ static enum go_on repair(struct walk *w, const struct record *r, const struct re
 }
 
 /* The kernel's chain from its second entry on. */
-static enum go_on follow(struct walk *w, const struct chain *c)
+static void follow(struct walk *w, const struct chain *c)
 {
     for (uint32_t i = 1; i < c->count && !w->ended; i++) {
         uint64_t address = caller_of(w, c->at[i]);
@@ -288,32 +287,30 @@ static enum go_on follow(struct walk *w, const struct chain *c)
 
         if (!space_is_code(w->space, address)) {
             w->counts->cut++;
-            /* Beyond a thread's first function there is nothing: what was cut was no stack. */
-            return space_traits(w->space, w->last) & SPACE_ENDS ? GO_ON_CHAIN : GO_ON_STOP;
+            return;
         }
         d = delta_at(w, address);
         if (!put_frame(w, address, &d))
-            return GO_ON_STOP;
+            return;
         if (!w->ended && d.known && d.bytes == 0 && i + 1 < c->count)
             put_missing(w);
     }
-    return GO_ON_CHAIN;
 }
 
-static enum go_on put_user(struct walk *w, const struct record *r, const struct chain *c,
-                           uint64_t ip)
+static void put_user(struct walk *w, const struct record *r, const struct chain *c, uint64_t ip)
 {
     struct regs regs = {0};
     struct delta d = delta_at(w, ip);
     enum go_on go_on = GO_ON_CHAIN;
 
     if (!put_frame(w, ip, &d))
-        return GO_ON_STOP;
+        return;
     if (regs_of(r, c, &regs))
         go_on = repair(w, r, &regs, d);
     else if (d.known && d.bytes == 0 && !w->ended)
         put_missing(w); /* no registers, and no frame that the chain could have started from */
-    return go_on == GO_ON_CHAIN ? follow(w, c) : go_on;
+    if (go_on == GO_ON_CHAIN)
+        follow(w, c);
 }
 
 /* Where the sample's user part begins. false: it has none. */
@@ -332,23 +329,61 @@ static bool user_ip(const struct record *r, const struct chain *c, uint64_t *ret
     return true;
 }
 
+/* Was the frame i, in the C library, called from there into other code? Threads begin so. */
+static bool is_thread_root(const struct walk *w, uint32_t i)
+{
+    const uint64_t *at = w->out->address;
+
+    return i > 0 && space_is_libc(w->space, at[i]) && space_is_code(w->space, at[i - 1]) &&
+           !space_is_libc(w->space, at[i - 1]);
+}
+
+/*
+ * A native chain has come to its end: is that where stacks begin? A leaf that has another use for
+ * bp ends its chain at once, and is no whole stack. The C library begins them, in functions that
+ * often have no name; in a static program they have one, and bp is not kept above what calls main:
+ * what follows there is no frame, and is taken back. Names come last, and for few frames: symbol
+ * tables are better not loaded while the rings fill, and forged chains are long.
+ */
+static bool is_whole(struct walk *w, uint32_t first)
+{
+    struct unwind_stack *out = w->out;
+    uint32_t low =
+        out->depth > first + UNWIND_ROOT_FRAMES ? out->depth - UNWIND_ROOT_FRAMES : first;
+
+    for (uint32_t i = low; i < out->depth; i++)
+        if (is_thread_root(w, i))
+            return true;
+    for (uint32_t i = low; i < out->depth && out->depth - first > 1; i++) {
+        unsigned traits = space_traits(w->space, out->address[i]);
+
+        if (traits & SPACE_ABOVE_MAIN)
+            out->depth = i + 1;
+        if (traits & SPACE_ENDS)
+            return true;
+    }
+    return false;
+}
+
 void unwind_sample(struct space *space, const struct record *record, struct unwind_stack *ret,
                    struct unwind_counts *counts)
 {
     struct walk w = {.space = space, .go = space_go(space), .out = ret, .counts = counts};
     struct chain c = split(record);
-    enum go_on go_on;
+    uint32_t kernel;
     uint64_t ip;
 
     ret->depth = 0;
     if (c.kernel || !record->user)
         (void)put(&w, UNWIND_KERNEL);
+    kernel = ret->depth;
     if (!user_ip(record, &c, &ip))
         return;
-    go_on = put_user(&w, record, &c, ip);
+    put_user(&w, record, &c, ip);
     if (w.ended)
         return;
+    if (!w.in_go && c.addresses < UNWIND_KERNEL_DEPTH && is_whole(&w, kernel))
+        return;
     /* A Go stack that ends anywhere but in a function made for that has lost its rest. */
-    if (go_on == GO_ON_STOP || w.in_go || c.addresses >= UNWIND_KERNEL_DEPTH)
-        put_truncated(&w);
+    put_truncated(&w);
 }

@@ -27,20 +27,23 @@ enum {
 
 /* Functions; all in Go text unless said. Within each: +00 nothing done yet, +10 behind PUSHQ BP,
  * +20 whole frame, +30 epilogue done. */
-#define GOEXIT    UINT64_C(0x401100)
-#define ROOT      UINT64_C(0x401200)
-#define MID       UINT64_C(0x401300)
-#define LEAF      UINT64_C(0x401400)
-#define FRAMELESS UINT64_C(0x401500)
-#define MORESTACK UINT64_C(0x401600)
-#define SYSTEM    UINT64_C(0x401700) /* systemstack of Go <= 1.20: frameless, writes SP */
-#define SYSTEM_FP UINT64_C(0x401800) /* of Go >= 1.21: has a frame, writes SP */
-#define PREEMPT   UINT64_C(0x401900)
-#define SIGPANIC  UINT64_C(0x401a00)
-#define MCALL     UINT64_C(0x401b00)
-#define C_TEXT    UINT64_C(0x402000) /* not Go's */
-#define C_START   UINT64_C(0x402800) /* _start */
-#define NO_CODE   UINT64_C(0x700000)
+#define GOEXIT        UINT64_C(0x401100)
+#define ROOT          UINT64_C(0x401200)
+#define MID           UINT64_C(0x401300)
+#define LEAF          UINT64_C(0x401400)
+#define FRAMELESS     UINT64_C(0x401500)
+#define MORESTACK     UINT64_C(0x401600)
+#define SYSTEM        UINT64_C(0x401700) /* systemstack of Go <= 1.20: frameless, writes SP */
+#define SYSTEM_FP     UINT64_C(0x401800) /* of Go >= 1.21: has a frame, writes SP */
+#define PREEMPT       UINT64_C(0x401900)
+#define SIGPANIC      UINT64_C(0x401a00)
+#define MCALL         UINT64_C(0x401b00)
+#define C_TEXT        UINT64_C(0x402000) /* not Go's */
+#define LIBC          UINT64_C(0x600000) /* the C library, without names */
+#define OTHER_LIB     UINT64_C(0x601000)
+#define C_START       UINT64_C(0x402800) /* _start */
+#define C_MAIN_CALLER UINT64_C(0x402900) /* __libc_start_call_main */
+#define NO_CODE       UINT64_C(0x700000)
 
 #define FUNCTION(at, name)                                                   \
     {(at), (at) + 0x10, 0, 0, name}, {(at) + 0x10, (at) + 0x20, 8, 0, name}, \
@@ -220,7 +223,8 @@ static int no_readv(void *ctx, struct target_range *ranges, size_t count)
 static int open_exe(void *ctx, uint64_t start, uint64_t inode)
 {
     (void)start;
-    (void)inode;
+    if (inode != 1)
+        return -ENOENT;
     return helper_elf_memfd(&((struct fixture *)ctx)->exe);
 }
 
@@ -230,11 +234,15 @@ static struct fixture fx;
 
 static void space_make(bool go)
 {
-    static const struct helper_elf_symbol symbols[] = {{"c_work", C_TEXT, 0x100, 0},
-                                                       {"_start", C_START, 0x100, 0}};
+    static const struct helper_elf_symbol symbols[] = {
+        {"c_work", C_TEXT, 0x100, 0},
+        {"_start", C_START, 0x100, 0},
+        {"__libc_start_call_main", C_MAIN_CALLER, 0x80, 0}};
     struct helper_elf_spec spec = {
-        .type = ET_EXEC, .base = 0x400000, .symbols = symbols, .symbol_count = 2};
+        .type = ET_EXEC, .base = 0x400000, .symbols = symbols, .symbol_count = 3};
     const char *maps = "00401000-00403000 r-xp 00001000 fe:01 1 /srv\n"
+                       "00600000-00601000 r-xp 00001000 fe:01 2 /lib/x86_64-linux-gnu/libc.so.6\n"
+                       "00601000-00602000 r-xp 00001000 fe:01 3 /lib/libcrypto.so.3\n"
                        "00700000-00701000 rw-p 00000000 00:00 0 \n";
 
     stub_go = (struct stub_go){.open_code = go ? 0 : -ENOENT,
@@ -730,8 +738,9 @@ static void test_plain(void **state)
     (void)state;
     PLAIN(&s, USER, C_TEXT, C_TEXT + 0x10, C_TEXT + 0x20);
     counts = unwind(&s, &out);
-    CHECK(&out, C_TEXT, C_TEXT + 0x0f, C_TEXT + 0x1f);
-    assert_int_equal(counts.repaired + counts.unrepaired + counts.cut + counts.truncated, 0);
+    CHECK(&out, C_TEXT, C_TEXT + 0x0f, C_TEXT + 0x1f, UNWIND_TRUNCATED);
+    assert_int_equal(counts.repaired + counts.unrepaired + counts.cut, 0);
+    assert_int_equal(counts.truncated, 1);
     PLAIN(&s, USER, C_TEXT, C_TEXT + 0x10, NO_CODE, C_TEXT + 0x20);
     counts = unwind(&s, &out);
     CHECK(&out, C_TEXT, C_TEXT + 0x0f, UNWIND_TRUNCATED);
@@ -744,11 +753,42 @@ static void test_plain(void **state)
     /* a leaf outside of any code is still where the program was */
     PLAIN(&s, USER, NO_CODE, C_TEXT + 0x10);
     (void)unwind(&s, &out);
-    CHECK(&out, NO_CODE, C_TEXT + 0x0f);
+    CHECK(&out, NO_CODE, C_TEXT + 0x0f, UNWIND_TRUNCATED);
     /* a return address right behind the last byte of code */
     PLAIN(&s, USER, C_TEXT, 0x403000);
     (void)unwind(&s, &out);
-    CHECK(&out, C_TEXT, 0x402fff);
+    CHECK(&out, C_TEXT, 0x402fff, UNWIND_TRUNCATED);
+}
+
+/* What a native chain ends in tells whether it is whole. */
+static void test_native_roots(void **state)
+{
+    struct unwind_counts counts;
+    struct unwind_stack out;
+    struct sample s;
+
+    (void)state;
+    /* main's or a thread's caller, in a library without names */
+    PLAIN(&s, USER, C_TEXT, C_TEXT + 0x10, LIBC + 0x10);
+    counts = unwind(&s, &out);
+    CHECK(&out, C_TEXT, C_TEXT + 0x0f, LIBC + 0x0f);
+    assert_int_equal(counts.truncated, 0);
+    /* a leaf there, or two: who called them is not known */
+    PLAIN(&s, USER, LIBC);
+    (void)unwind(&s, &out);
+    CHECK(&out, LIBC, UNWIND_TRUNCATED);
+    PLAIN(&s, USER, LIBC, LIBC + 0x10);
+    (void)unwind(&s, &out);
+    CHECK(&out, LIBC, LIBC + 0x0f, UNWIND_TRUNCATED);
+    /* another library whose name begins in the same way */
+    PLAIN(&s, USER, C_TEXT, OTHER_LIB + 0x10);
+    (void)unwind(&s, &out);
+    CHECK(&out, C_TEXT, OTHER_LIB + 0x0f, UNWIND_TRUNCATED);
+    /* a static program: bp is not kept above main, and what it points at is no stack */
+    PLAIN(&s, USER, C_TEXT, C_MAIN_CALLER + 0x10, C_TEXT + 0x20, NO_CODE);
+    counts = unwind(&s, &out);
+    CHECK(&out, C_TEXT, C_MAIN_CALLER + 0x0f);
+    assert_int_equal(counts.truncated, 0);
 }
 
 static void test_marks(void **state)
@@ -766,17 +806,17 @@ static void test_marks(void **state)
     CHECK(&out, UNWIND_KERNEL);
     PLAIN(&s, USER, C_TEXT, guest, C_TEXT + 1, USER, C_TEXT + 0x10);
     (void)unwind(&s, &out);
-    CHECK(&out, C_TEXT);
+    CHECK(&out, C_TEXT, UNWIND_TRUNCATED);
     PLAIN(&s, C_TEXT + 0x50, USER, C_TEXT, C_TEXT + 0x10);
     (void)unwind(&s, &out);
-    CHECK(&out, C_TEXT, C_TEXT + 0x0f);
+    CHECK(&out, C_TEXT, C_TEXT + 0x0f, UNWIND_TRUNCATED);
     PLAIN(&s, USER, USER);
     (void)unwind(&s, &out); /* no chain: at least where it was */
-    CHECK(&out, C_TEXT);
+    CHECK(&out, C_TEXT, UNWIND_TRUNCATED);
     s.record.regs_valid = 1;
     s.record.regs[PERF_REG_X86_IP] = C_TEXT + 4;
     (void)unwind(&s, &out);
-    CHECK(&out, C_TEXT + 4);
+    CHECK(&out, C_TEXT + 4, UNWIND_TRUNCATED);
     s.record.chain_count = 0;
     s.record.regs_valid = 0;
     s.record.user = 0;
@@ -802,7 +842,7 @@ static void test_kernel_limit(void **state)
             }
             add(&s, USER);
             for (uint32_t i = kernel ? 1 : 0; i < n; i++)
-                add(&s, C_TEXT + i);
+                add(&s, i + 1 == n ? LIBC + 8 : C_TEXT + i);
             counts = unwind(&s, &out);
             assert_int_equal(out.depth, n + (n == 127));
             assert_int_equal(counts.truncated, n == 127);
@@ -860,26 +900,13 @@ static void test_repair_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        GO(test_stages),
-        GO(test_recursion),
-        GO(test_kernel_mode),
-        GO(test_copy_limit),
-        GO(test_word_is_no_code),
-        GO(test_without_registers),
-        GO(test_at_the_root),
-        GO(test_two_hidden),
-        GO(test_duffzero),
-        GO(test_scratch_bp),
-        GO(test_stack_switch),
-        GO(test_exact_callers),
-        GO(test_exact_leaf),
-        GO(test_top_ends),
-        GO(test_go_truncated),
-        GO(test_c_caller),
-        GO(test_depth_limit),
-        GO(test_repair_limit),
-        C(test_plain),
-        C(test_marks),
+        GO(test_stages),      GO(test_recursion),       GO(test_kernel_mode),
+        GO(test_copy_limit),  GO(test_word_is_no_code), GO(test_without_registers),
+        GO(test_at_the_root), GO(test_two_hidden),      GO(test_duffzero),
+        GO(test_scratch_bp),  GO(test_stack_switch),    GO(test_exact_callers),
+        GO(test_exact_leaf),  GO(test_top_ends),        GO(test_go_truncated),
+        GO(test_c_caller),    GO(test_depth_limit),     GO(test_repair_limit),
+        C(test_plain),        C(test_native_roots),     C(test_marks),
         C(test_kernel_limit),
     };
 
