@@ -107,22 +107,34 @@ int proc_exe(pid_t pid, char *out, size_t bytes)
     return 0;
 }
 
-int64_t proc_uid(pid_t pid)
+/* The first number behind this word at the start of a line of status. */
+static int64_t status_number(pid_t pid, const char *word)
 {
     char text[PROC_TEXT_MAX_BYTES];
     ssize_t n = proc_read(pid, "status", text, sizeof(text));
     const char *line;
-    uint64_t uid;
+    uint64_t v;
 
     if (n < 0)
         return n;
-    line = strstr(text, "\nUid:\t");
+    line = strstr(text, word);
     if (!line)
         return -EBADMSG;
-    line += strlen("\nUid:\t");
-    if (num_u64(line, strspn(line, "0123456789"), 10, UINT32_MAX, &uid))
+    line += strlen(word);
+    if (num_u64(line, strspn(line, "0123456789"), 10, UINT32_MAX, &v))
         return -EBADMSG;
-    return (int64_t)uid;
+    return (int64_t)v;
+}
+
+/* A newline in a name is written as \n in status, so these cannot be forged by one. */
+int64_t proc_uid(pid_t pid)
+{
+    return status_number(pid, "\nUid:\t");
+}
+
+int64_t proc_gid(pid_t pid)
+{
+    return status_number(pid, "\nGid:\t");
 }
 
 uint64_t proc_start_real_ns(uint64_t start_ticks)

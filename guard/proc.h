@@ -39,6 +39,9 @@ int proc_exe(pid_t pid, char *out, size_t bytes);
 /** proc_uid(pid): the owner (real uid of status), -errno. */
 int64_t proc_uid(pid_t pid);
 
+/** proc_gid(pid): its real gid, -errno. */
+int64_t proc_gid(pid_t pid);
+
 /** proc_start_real_ns(start_ticks): since 1970. */
 uint64_t proc_start_real_ns(uint64_t start_ticks);
 

@@ -3,14 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/uio.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -18,11 +14,8 @@
 #include "base/num.h"
 #include "base/sandbox.h"
 #include "guard/event.h"
+#include "guard/mapped.h"
 #include "wire/codec.h"
-
-/* Where st_dev of a file is not the device that /proc/PID/maps shows (statfs(2), f_type). */
-#define FS_OVERLAY UINT32_C(0x794c7630)
-#define FS_BTRFS   UINT32_C(0x9123683e)
 
 int target_init(struct target *t)
 {
@@ -282,188 +275,20 @@ int target_cmdline(struct target *t, uint32_t generation, int *ret_fd)
     return r ? r : proc_bulk(t, "cmdline", WIRE_CMDLINE_MAX_BYTES, ret_fd, &truncated);
 }
 
-/* One line of maps: "start-end perms offset major:minor inode   path". */
-struct mapping {
-    dev_t dev;
-    uint64_t inode;
-    char path[PROC_PATH_BYTES];
-};
-
-static bool hex(const char **p, char end, uint64_t *ret)
-{
-    size_t n = strspn(*p, "0123456789abcdef");
-
-    if (num_u64(*p, n, 16, UINT64_MAX, ret) || (*p)[n] != end)
-        return false;
-    *p += n + 1;
-    return true;
-}
-
-static bool mapping_parse(const char *line, uint64_t want_start, uint64_t want_inode,
-                          struct mapping *ret)
-{
-    uint64_t start;
-    uint64_t end;
-    uint64_t offset;
-    uint64_t major;
-    uint64_t minor;
-    size_t n;
-
-    if (!hex(&line, '-', &start) || start != want_start || !hex(&line, ' ', &end))
-        return false;
-    line = strchr(line, ' '); /* behind the permissions */
-    if (!line++ || !hex(&line, ' ', &offset) || !hex(&line, ':', &major) ||
-        !hex(&line, ' ', &minor))
-        return false;
-    n = strspn(line, "0123456789");
-    if (num_u64(line, n, 10, UINT64_MAX, &ret->inode) || ret->inode != want_inode)
-        return false;
-    line += n;
-    line += strspn(line, " ");
-    if (line[0] != '/' || strlen(line) >= sizeof(ret->path))
-        return false;
-    ret->dev = makedev((unsigned)major, (unsigned)minor);
-    memcpy(ret->path, line, strlen(line) + 1);
-    return true;
-}
-
-/* Read maps line by line: the one mapping that starts there. */
-static int mapping_find(pid_t pid, const struct wire_file *want, struct mapping *ret)
-{
-    char path[64];
-    char *line = NULL;
-    size_t cap = 0;
-    size_t total = 0;
-    ssize_t n;
-    FILE *f;
-    int r = -ENOENT;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-    f = fopen(path, "re");
-    if (!f)
-        return -errno;
-    while (r == -ENOENT && total < WIRE_MAPS_MAX_BYTES && (n = getline(&line, &cap, f)) > 0) {
-        total += (size_t)n;
-        if (line[n - 1] == '\n')
-            line[n - 1] = '\0';
-        if (mapping_parse(line, want->start, want->inode, ret))
-            r = 0;
-    }
-    free(line);
-    (void)fclose(f);
-    return r;
-}
-
-/* The kernel writes a newline in a path as \012, and " (deleted)" behind one that is gone. */
-static bool unescape(char *path)
-{
-    static const char deleted[] = " (deleted)";
-    size_t tail = sizeof(deleted) - 1;
-    size_t n = strlen(path);
-    char *out = path;
-    bool gone = n > tail && strcmp(path + n - tail, deleted) == 0;
-
-    if (gone)
-        path[n - tail] = '\0';
-    for (const char *in = path; *in; out++) {
-        if (strncmp(in, "\\012", 4) == 0) {
-            *out = '\n';
-            in += 4;
-        } else {
-            *out = *in++;
-        }
-    }
-    *out = '\0';
-    return gone;
-}
-
-static int open_beneath_root(pid_t pid, const char *path)
-{
-    struct open_how how = {
-        .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-    };
-    char root[64];
-    int saved;
-    int dir;
-    int fd;
-
-    (void)snprintf(root, sizeof(root), "/proc/%d/root", (int)pid);
-    dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0)
-        return -errno;
-    fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
-    saved = errno;
-    (void)close(dir);
-    return fd < 0 ? -saved : fd;
-}
-
-/* Is this open file the mapping's? A regular file, the same inode on the same device. */
-static int is_mapped_file(int fd, const struct mapping *m)
-{
-    struct statfs fs;
-    struct stat st;
-
-    if (fstat(fd, &st) != 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode))
-        return -EINVAL;
-    if (st.st_ino != m->inode)
-        return -ESTALE; /* replaced by another file of that name */
-    if (st.st_dev == m->dev)
-        return 0;
-    if (fstatfs(fd, &fs) != 0)
-        return -errno;
-    return (uint32_t)fs.f_type == FS_OVERLAY || (uint32_t)fs.f_type == FS_BTRFS ? 0 : -ESTALE;
-}
-
-/* /proc/PID/exe opens the very file that runs, even when its name is gone. */
-static int open_exe(pid_t pid)
-{
-    char path[64];
-    int fd;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-    fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-}
-
 int target_file(struct target *t, const struct wire_file *file, int *ret_fd)
 {
-    char exe[PROC_PATH_BYTES];
-    struct mapping m = {.path = ""};
-    struct stat st;
-    int fd;
+    int fd = -1;
     int r = check_generation(t, file->generation);
 
     if (r == 0)
-        r = mapping_find(t->pid, file, &m);
-    if (r)
-        return r;
-    (void)unescape(m.path);
-    if (proc_exe(t->pid, exe, sizeof(exe)) == 0 && strcmp(exe, m.path) == 0) {
-        fd = open_exe(t->pid);
-        if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
-            (void)close(fd);
-            fd = -EINVAL;
-        }
-    } else {
-        fd = open_beneath_root(t->pid, m.path);
-        r = fd < 0 ? fd : is_mapped_file(fd, &m);
-        if (fd >= 0 && r) {
-            (void)close(fd);
-            fd = r;
-        }
-    }
-    if (fd < 0)
-        return fd;
-    r = still_there(t);
-    if (r) {
+        r = mapped_open(t->pid, file, &fd);
+    if (r == 0)
+        r = still_there(t);
+    if (r == 0)
+        *ret_fd = fd;
+    else if (fd >= 0)
         (void)close(fd);
-        return r;
-    }
-    *ret_fd = fd;
-    return 0;
+    return r;
 }
 
 int target_read(struct target *t, uint32_t generation, const struct wire_range *ranges,
