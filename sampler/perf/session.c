@@ -47,7 +47,7 @@ struct session {
     int any_hup;
     uint64_t nominal_ns;
     uint64_t drain_ns; /* between two drains, once settled */
-    uint64_t opened_ns, drained_ns, ticked_ns;
+    uint64_t opened_ns, drained_ns, ticked_ns, jittered_ns;
     struct session_counts counts;
     uint64_t exec_ns;      /* the target executed another program then; 0: it did not */
     uint64_t lost_records; /* sum of RECORD_LOST */
@@ -203,18 +203,18 @@ static int take_rings(struct session *s, uint32_t want, int fresh)
 
 /* --- ticks --- */
 
-/* New periods for the events that want one: the settling ones, with ${all} also busy ones. */
-static int set_periods(struct session *s, int all, struct wire_perf_ticked *ret)
+/* New periods for the events that want one: the settling ones, with ${busy} also busy ones. */
+static int set_periods(struct session *s, int busy, int full, struct wire_perf_ticked *ret)
 {
     struct wire_period periods[WIRE_TICK_MAX];
     uint32_t from = 0;
     int asked = 0;
 
     while (from < weigh_events(s->weigh) || !asked) {
-        size_t n = weigh_due(s->weigh, all, &from, periods, WIRE_TICK_MAX);
+        size_t n = weigh_due(s->weigh, busy, &from, periods, WIRE_TICK_MAX);
         int r;
 
-        if (n == 0 && (asked || !all))
+        if (n == 0 && (asked || !full))
             break; /* a full tick asks at least once, to learn of new threads and of the end */
         r = ask_guard_perf_tick(s->guard, s->slot, periods, n, ret);
         if (r)
@@ -236,14 +236,20 @@ static int tick(struct session *s, struct drain *d)
 {
     struct wire_perf_ticked told = {0};
     uint64_t now_ns = clock_mono_ns();
-    int all = now_ns - s->ticked_ns >= SESSION_TICK_MS * CLOCK_NS_PER_MS;
+    int full = now_ns - s->ticked_ns >= SESSION_TICK_MS * CLOCK_NS_PER_MS;
+    int busy = full;
     int r;
 
-    if (!all && !weigh_hurries(s->weigh))
+    /* with one event a thread, each tick makes the guard list the target's threads: not so often */
+    if (s->counts.shape == WIRE_PERF_PER_CPU && now_ns - s->jittered_ns >= s->drain_ns)
+        busy = 1;
+    if (!busy && !weigh_hurries(s->weigh))
         return 0;
-    if (all)
+    if (full)
         s->ticked_ns = now_ns;
-    r = set_periods(s, all, &told);
+    if (busy)
+        s->jittered_ns = now_ns;
+    r = set_periods(s, busy, full, &told);
     if (r)
         return r;
     if (told.result == -ESRCH)
@@ -271,12 +277,17 @@ int session_run(struct session *s, int (*each)(void *ctx, const struct session_s
 
 /* --- open and close --- */
 
-/* Half a ring, filled at the full rate, must last from drain to drain. */
+/* Half a ring, filled at the full rate, must last from drain to drain; periods change at drains. */
 static uint64_t drain_interval_ns(const struct session *s, uint32_t hz)
 {
     uint64_t half = s->ring_pages * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
     uint64_t ms = half * 1000 / ((uint64_t)hz * SESSION_SAMPLE_BYTES);
+    uint64_t jitter_ms = SESSION_JITTER_PERIODS * UINT64_C(1000) / hz;
 
+    if (jitter_ms < SESSION_JITTER_MIN_MS)
+        jitter_ms = SESSION_JITTER_MIN_MS;
+    if (ms > jitter_ms)
+        ms = jitter_ms;
     if (ms > SESSION_DRAIN_MS)
         ms = SESSION_DRAIN_MS;
     return (ms < SESSION_DRAIN_MIN_MS ? SESSION_DRAIN_MIN_MS : ms) * CLOCK_NS_PER_MS;
@@ -421,7 +432,7 @@ int session_open(struct ask_guard *guard, uint32_t slot, const struct session_wa
         (void)err_set(e, r, "taking over the perf events: %s", strerror(-r));
         goto out;
     }
-    s->opened_ns = s->drained_ns = s->ticked_ns = clock_mono_ns();
+    s->opened_ns = s->drained_ns = s->ticked_ns = s->jittered_ns = clock_mono_ns();
     weigh_start(s->weigh, s->opened_ns);
     if (opened.text[0])
         (void)err_set(e, 0, "%.*s", WIRE_TEXT_BYTES, opened.text);

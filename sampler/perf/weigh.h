@@ -41,7 +41,7 @@
 #include "wire/wire.h"
 
 enum {
-    WEIGH_FIRES_MIN = 8,       /* own samples between two changes of a period */
+    WEIGH_FIRES_MIN = 16,      /* own samples between two changes of a period */
     WEIGH_JITTER_PERCENT = 20, /* periods are nominal ± this */
     WEIGH_COPIES_MAX = 32768,  /* inherited copies whose first sample is told from the others */
 };

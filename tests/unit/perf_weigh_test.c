@@ -106,6 +106,7 @@ static void test_due(void **state)
 {
     struct wire_period due[4];
     struct weigh *w = make(4);
+    const uint64_t last = (4 + 10 * WEIGH_FIRES_MIN) * MS;
     uint32_t from = 0;
 
     (void)state;
@@ -118,21 +119,21 @@ static void test_due(void **state)
         (void)shot(w, 1, 1, 10, (4 + 10 * i) * MS, 4 * MS);
     from = 0;
     assert_int_equal(weigh_due(w, 1, &from, due, 4), 0);
-    (void)shot(w, 1, 1, 10, 84 * MS, 4 * MS);
+    (void)shot(w, 1, 1, 10, last, 4 * MS);
     from = 0;
     assert_int_equal(weigh_due(w, 0, &from, due, 4), 0);
     from = 0;
     assert_int_equal(weigh_due(w, 1, &from, due, 4), 1);
     due[0].period_ns = P;
-    weigh_changed(w, due, 1, 90 * MS); /* 6 ms after the last shot, always running */
+    weigh_changed(w, due, 1, last + 6 * MS); /* 6 ms after the last shot, always running */
     /* one that was fired before the change and read after it: then only 1 ms was lost */
-    assert_int_equal(shot(w, 1, 1, 10, 89 * MS, 4 * MS), P);
-    assert_int_equal(shot(w, 1, 1, 10, 100 * MS, 4 * MS), P + 1 * MS);
-    assert_int_equal(shot(w, 1, 1, 10, 110 * MS, 4 * MS), P);
+    assert_int_equal(shot(w, 1, 1, 10, last + 5 * MS, 4 * MS), P);
+    assert_int_equal(shot(w, 1, 1, 10, last + 16 * MS, 4 * MS), P + 1 * MS);
+    assert_int_equal(shot(w, 1, 1, 10, last + 26 * MS, 4 * MS), P);
     /* a thread that ended wants nothing any more */
     for (uint64_t i = 0; i < WEIGH_FIRES_MIN; i++)
-        (void)shot(w, 1, 1, 10, (120 + 10 * i) * MS, 4 * MS);
-    weigh_exit(w, 10, 300 * MS);
+        (void)shot(w, 1, 1, 10, last + (36 + 10 * i) * MS, 4 * MS);
+    weigh_exit(w, 10, last + 300 * MS);
     from = 0;
     assert_int_equal(weigh_due(w, 1, &from, due, 4), 0);
     weigh_free(w);
