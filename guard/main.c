@@ -218,6 +218,8 @@ static int prepare(struct guard *g, struct err *e)
     if (r)
         return r;
     log_setup("guard", (enum log_level)g->plan.log_level, (enum log_format)g->plan.log_format);
+    if (g->client)
+        g->plan.hz_max = WIRE_HZ_MAX; /* limits.hz is the endpoint's; who records has none */
     g->exit_code = 2;
     g->signals = open_signals();
     if (g->signals < 0)

@@ -113,6 +113,12 @@ PY
 top tty.pb.gz
 ok "progress on a terminal"
 
+# --- the endpoint's limits.hz is none of ours
+for hz in 1 1001 10000; do
+    record 0 --pid "$TARGET_PID" --seconds 1 --hz "$hz" -o hz.pb.gz
+done
+ok "from 1 to 10000 samples a second"
+
 # --- targets that are not there, or are several, or end
 record 2 --process no-such-program-here --seconds 1
 [ "$(wc -l <"$ERR")" = 1 ] || { cat "$ERR"; fail "not one line"; }
