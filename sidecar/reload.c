@@ -62,6 +62,7 @@ int reload_first(struct reload *r, struct state *st, int argc, char **argv, stru
     rules = rules_of(st->config);
     session_init(&st->session, &rules);
     st->reload_ok = true;
+    r->hz_max = st->config->limits.hz;
     (void)watch_look(&r->watch, st->config);
     return 0;
 }
@@ -79,9 +80,17 @@ static bool same_addresses(const struct config_address *a, size_t na,
     return true;
 }
 
-/* What cannot change while we run keeps its old value, and somebody should know. */
-static void keep_fixed(const struct config *old, struct config *new)
+/*
+ * What cannot change while we run keeps its old value, and somebody should know. The guard refuses
+ * more than the hz that it was started with; less is for us to see to.
+ */
+static void keep_fixed(const struct reload *r, const struct config *old, struct config *new)
 {
+    if (new->limits.hz > r->hz_max) {
+        log_warn("limits.hz is above what it was at the start: this needs a restart",
+                 LOG_U64("hz", r->hz_max));
+        new->limits.hz = r->hz_max;
+    }
     if (old->select != new->select || old->select_number != new->select_number ||
         strcmp(old->select_text, new->select_text) != 0)
         log_warn("the target has changed in the configuration: this needs a restart");
@@ -115,7 +124,7 @@ static int swap(struct reload *r, struct state *st, struct err *e)
     if (x)
         return x;
     watch_others(&looks, config);
-    keep_fixed(st->config, config);
+    keep_fixed(r, st->config, config);
     /* a token made at start goes on as long as the configuration names none of its own */
     x = auth_new(config, locked(config) && r->token[0] ? r->token : NULL, &auth, e);
     if (x == 0)

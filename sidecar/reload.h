@@ -1,7 +1,7 @@
 /*
  * reload.h: the configuration over time. Read whole, checked whole, then put in place of the old;
- * a bad one is refused, logged and counted, and the old one stays. The target and the listening
- * addresses need a restart, which is said.
+ * a bad one is refused, logged and counted, and the old one stays. The target, the listening
+ * addresses and a higher limits.hz need a restart, which is said.
  */
 #ifndef SIDECAR_RELOAD_H
 #define SIDECAR_RELOAD_H
@@ -17,6 +17,7 @@ struct reload {
     int argc;
     char **argv; /* config_from_args()'s, the caller's */
     struct watch watch;
+    uint32_t hz_max;                /* limits.hz at the start: the guard's bound */
     struct err refused;             /* why the last reload was, so that it is said once */
     char token[RELOAD_TOKEN_BYTES]; /* made for this start when the configuration has none */
 };

@@ -166,4 +166,10 @@ if command -v go >/dev/null; then
     grep -q "501 Not Implemented - .*cannot give" "$TMP/top.err" || fail "pprof on trace: $(cat "$TMP/top.err")"
     ok "go tool pprof prints our reasons"
 fi
+
+# --- a reload cannot raise what the guard was started with
+sed -i 's/hz: 500/hz: 5000/' "$TMP/pillion.yaml"
+kill -HUP "$PID"
+wait_for 10 grep -q 'limits.hz is above' "$LOG" || fail "the higher hz is not warned of"
+get '/debug/pprof/profile?seconds=1&hz=4000' && wants 200 "hz is clamped to what it was at the start"
 echo "$CHECKS checks"
