@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/num.h"
+#include "guard/relief.h"
 
 enum {
     FIND_INODES_MAX = 64,   /* sockets that listen on one port (SO_REUSEPORT) */
@@ -19,6 +20,7 @@ enum {
 
 struct search {
     const struct plan *plan;
+    const struct find_skip *skip;
     regex_t regex;
     bool have_regex;
     uint64_t inodes[FIND_INODES_MAX];
@@ -254,7 +256,11 @@ static void show(struct find *ret, pid_t pid)
 
 static void take(struct find *ret, pid_t pid, uint64_t start_ticks)
 {
+    ret->at = pid;
+    relief_begin();
     show(ret, pid);
+    relief_end();
+    ret->at = 0;
     if (ret->matches++ > 0)
         return;
     ret->pid = pid;
@@ -289,16 +295,36 @@ static bool wants_families(const struct plan *plan)
            plan->select == PLAN_SELECT_ENV;
 }
 
-static bool usable(struct search *s, pid_t pid, struct proc_stat *st)
+static bool is_skipped(const struct find_skip *skip, pid_t pid, uint64_t start_ticks)
 {
-    char first[2];
+    for (uint32_t i = 0; i < skip->count; i++) {
+        if (skip->row[i].pid == pid && skip->row[i].start_ticks == start_ticks)
+            return true;
+    }
+    return false;
+}
 
-    if (is_ours(s, pid, s->plan->select) || proc_stat(pid, st) != 0 || st->state == 'Z' ||
-        st->state == 'X')
+/* Cheap first, and nothing of a process's own memory, which it may let us wait for. */
+static bool usable(const struct search *s, pid_t pid, struct proc_stat *st)
+{
+    if (s->plan->select == PLAN_SELECT_PID && (uint64_t)pid != s->plan->number)
         return false;
-    if (proc_read(pid, "cmdline", first, sizeof(first)) <= 0)
-        return false; /* a kernel thread */
+    if (is_ours(s, pid, s->plan->select) || proc_stat(pid, st) != 0 || st->state == 'Z' ||
+        st->state == 'X' || st->kernel_thread || is_skipped(s->skip, pid, st->start_ticks))
+        return false;
     return !wants_families(s->plan) || !is_init(pid, st);
+}
+
+static bool looks_right(struct search *s, struct find *ret, pid_t pid, const struct proc_stat *st)
+{
+    bool right;
+
+    ret->at = pid;
+    relief_begin();
+    right = match(s, pid, st);
+    relief_end();
+    ret->at = 0;
+    return right;
 }
 
 static int scan(struct search *s, struct find *ret)
@@ -317,7 +343,8 @@ static int scan(struct search *s, struct find *ret)
         struct proc_stat st;
         pid_t pid;
 
-        if (!proc_number(de->d_name, &pid) || !usable(s, pid, &st) || !match(s, pid, &st))
+        if (!proc_number(de->d_name, &pid) || !usable(s, pid, &st) ||
+            !looks_right(s, ret, pid, &st))
             continue;
         if (!wants_families(s->plan)) {
             take(ret, pid, st.start_ticks);
@@ -366,9 +393,22 @@ static int prepare(struct search *s)
     return 0;
 }
 
-int find_target(const struct plan *plan, const pid_t *ours, size_t count, struct find *ret)
+bool find_relieve(const struct find *f, struct find_skip *skip)
 {
-    struct search s = {.plan = plan};
+    struct proc_stat st = {0};
+
+    if (f->at == 0 || skip->count == FIND_SKIP_MAX)
+        return false;
+    (void)proc_stat(f->at, &st);
+    skip->row[skip->count].pid = f->at;
+    skip->row[skip->count++].start_ticks = st.start_ticks;
+    return true;
+}
+
+int find_target(const struct plan *plan, const struct find_skip *skip, const pid_t *ours,
+                size_t count, struct find *ret)
+{
+    struct search s = {.plan = plan, .skip = skip};
     int r;
 
     memset(ret, 0, sizeof(*ret));

@@ -17,9 +17,20 @@ enum {
     FIND_LINE_BYTES = 160,
     FIND_OURS_MAX = 8,
     FIND_PROCESSES_MAX = 65536,
+    FIND_SKIP_MAX = 16,
+};
+
+/* Processes that let us wait without end when they were looked at (relief.h): left out. */
+struct find_skip {
+    uint32_t count;
+    struct {
+        pid_t pid;
+        uint64_t start_ticks;
+    } row[FIND_SKIP_MAX];
 };
 
 struct find {
+    pid_t at;             /* looked at just now, 0: nobody */
     uint32_t matches;     /* all of them */
     pid_t pid;            /* when matches == 1 */
     uint64_t start_ticks; /* of that one: another process with its number does not match */
@@ -27,7 +38,12 @@ struct find {
     const char *hint; /* why nothing may have been found; constant, "" for none */
 };
 
-/** find_target(plan, ours, count, ret): 0, or -errno when /proc cannot be read at all. */
-int find_target(const struct plan *plan, const pid_t *ours, size_t count, struct find *ret);
+/** find_target(plan, skip, ours, count, ret): 0, or -errno when /proc cannot be read at all. */
+int find_target(const struct plan *plan, const struct find_skip *skip, const pid_t *ours,
+                size_t count, struct find *ret);
+
+/** find_relieve(f, skip): leave out who is looked at now; false: nobody is, or there are too many.
+ */
+bool find_relieve(const struct find *f, struct find_skip *skip);
 
 #endif

@@ -24,6 +24,8 @@ struct guard {
     struct plan plan;
     const char *const *args; /* the user's, for the sidecar */
     struct target target;
+    struct find find;
+    struct find_skip skip;
     struct guard_perf perf;
 
     struct child sampler, front;
@@ -55,6 +57,8 @@ void supervise_reap(struct guard *g);
 void supervise_end(struct guard *g);
 /** supervise_broken(g, who, why): this child broke the rules: end it. */
 void supervise_broken(struct guard *g, struct child *who, const char *why);
+/** supervise_blocked(g): its question cannot be answered any more: start it anew. */
+void supervise_blocked(struct guard *g);
 /** supervise_front_closed(g): the front's link is at its end. */
 void supervise_front_closed(struct guard *g);
 /** supervise_kill_all(g): at the very end. */
@@ -66,6 +70,11 @@ void supervise_kill_all(struct guard *g);
 int watch_first(struct guard *g);
 /** watch_run(g): has it exited? Is it there again? */
 void watch_run(struct guard *g);
+/**
+ * watch_relieve(g): in the thread that took over from one that waits for another process without
+ * end: whose fault was it, and what is not asked again? -errno: nobody's that we know of.
+ */
+int watch_relieve(struct guard *g);
 /** watch_tell(g): bring the news to sampler and front, as far as they take them. */
 void watch_tell(struct guard *g);
 

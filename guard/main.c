@@ -19,6 +19,7 @@
 #include "base/sandbox.h"
 #include "guard/guard.h"
 #include "guard/plan.h"
+#include "guard/relief.h"
 
 #define CAP_BIT(c) (UINT64_C(1) << (c))
 
@@ -231,6 +232,25 @@ static int prepare(struct guard *g, struct err *e)
     return 0;
 }
 
+/* The work from the first look on; by whoever has it. */
+static int work(struct guard *g)
+{
+    if (!g->started && watch_first(g) != 0)
+        return 2;
+    g->exit_code = 0;
+    loop(g);
+    supervise_kill_all(g);
+    target_release(&g->target);
+    return g->exit_code;
+}
+
+static void take_over(void *ctx)
+{
+    struct guard *g = ctx;
+
+    exit(watch_relieve(g) == 0 ? work(g) : 1);
+}
+
 int main(int argc, char **argv)
 {
     struct sandbox_want want = {.role = SANDBOX_GUARD, .keep_caps = GUARD_CAPS};
@@ -257,11 +277,9 @@ int main(int argc, char **argv)
     if (g.client)
         log_setup("guard", LOG_LEVEL_WARN, LOG_FORMAT_AUTO); /* a recording is quiet */
     sandbox_log(&state);
-    if (watch_first(&g) != 0)
+    if (relief_arm(take_over, &g) != 0) {
+        (void)fprintf(stderr, "pillion: cannot start a thread\n");
         return 2;
-    g.exit_code = 0;
-    loop(&g);
-    supervise_kill_all(&g);
-    target_release(&g.target);
-    return g.exit_code;
+    }
+    return work(&g);
 }

@@ -8,6 +8,10 @@
 #include "base/err.h"
 #include "base/num.h"
 
+enum {
+    PF_KTHREAD_FLAG = 0x00200000, /* include/linux/sched.h; the same number since Linux 2.6.27 */
+};
+
 ssize_t proc_read(pid_t pid, const char *name, char *out, size_t bytes)
 {
     char path[64];
@@ -82,6 +86,7 @@ int proc_stat(pid_t pid, struct proc_stat *ret)
     *ret = (struct proc_stat){
         .ppid = (pid_t)stat_u64(after, 4),
         .state = after[0],
+        .kernel_thread = stat_u64(after, 9) & PF_KTHREAD_FLAG,
         .start_ticks = stat_u64(after, 22),
         .cpu_ns = (stat_u64(after, 14) + stat_u64(after, 15)) * tick_ns,
         .rss_bytes = stat_u64(after, 24) * (uint64_t)sysconf(_SC_PAGESIZE),

@@ -20,6 +20,7 @@ enum {
 struct proc_stat {
     pid_t ppid;
     char state; /* R S D Z T … */
+    bool kernel_thread;
     char comm[PROC_COMM_BYTES];
     uint64_t start_ticks; /* field 22: since boot, in clock ticks */
     uint64_t cpu_ns;      /* utime + stime */

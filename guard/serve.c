@@ -26,6 +26,13 @@ static int on_file(void *ctx, const struct wire_file *file, int *ret_fd)
     return target_file(&g->target, file, ret_fd);
 }
 
+static void on_file_done(void *ctx, int fd)
+{
+    struct guard *g = ctx;
+
+    target_close(&g->target, fd);
+}
+
 static int on_read(void *ctx, uint32_t generation, const struct wire_range *ranges, uint32_t count,
                    uint32_t *ret_got)
 {
@@ -117,6 +124,7 @@ const struct answer_guard_ops *serve_ops(void)
         .target = on_target,
         .maps = on_maps,
         .file = on_file,
+        .file_done = on_file_done,
         .read = on_read,
         .cmdline = on_cmdline,
         .perf_open = on_perf_open,

@@ -15,16 +15,14 @@
 #include "base/sandbox.h"
 #include "guard/event.h"
 #include "guard/mapped.h"
+#include "guard/relief.h"
 #include "wire/codec.h"
 
-int target_init(struct target *t)
+static int make_arena(struct target *t)
 {
     int fd = bulk_open("pillion-arena");
     void *p;
 
-    memset(t, 0, sizeof(*t));
-    t->pidfd = -1;
-    t->arena_fd = -1;
     if (fd < 0)
         return fd;
     /* the sampler maps it too: it must not be able to shrink it under our writes */
@@ -42,8 +40,20 @@ int target_init(struct target *t)
     }
     t->arena = p;
     t->arena_fd = fd;
-    target_drop(t, WIRE_TARGET_WAITING, "");
     return 0;
+}
+
+int target_init(struct target *t)
+{
+    int r;
+
+    memset(t, 0, sizeof(*t));
+    t->pidfd = -1;
+    t->arena_fd = -1;
+    r = make_arena(t);
+    if (r == 0)
+        target_drop(t, WIRE_TARGET_WAITING, "");
+    return r;
 }
 
 void target_release(struct target *t)
@@ -68,6 +78,7 @@ void target_drop(struct target *t, uint32_t state, const char *reason)
         (void)close(t->pidfd);
     t->pidfd = -1;
     t->pid = 0;
+    t->blocked = 0;
     memset(&t->wire, 0, sizeof(t->wire));
     t->wire.generation = generation;
     t->wire.state = state;
@@ -79,6 +90,23 @@ bool target_alive(const struct target *t)
     struct pollfd p = {.fd = t->pidfd, .events = POLLIN};
 
     return t->pidfd >= 0 && poll(&p, 1, 0) == 0;
+}
+
+/* --- what may wait for ever --- */
+
+static int act_begin(struct target *t, uint32_t act)
+{
+    if (t->blocked & act)
+        return -EIO;
+    t->doing = act;
+    relief_begin();
+    return 0;
+}
+
+static void act_end(struct target *t)
+{
+    relief_end(); /* does not return when it took too long: what follows is another thread's */
+    t->doing = 0;
 }
 
 /* --- what is allowed, found by trying --- */
@@ -164,8 +192,12 @@ static void probe(struct target *t)
     struct wire_target *w = &t->wire;
     char exe[PROC_PATH_BYTES];
     uint64_t caps = sandbox_caps();
-    int r = probe_memory(t->pid);
+    int r = act_begin(t, TARGET_ACT_MEMORY | TARGET_ACT_TEXT);
 
+    if (r == 0) {
+        r = probe_memory(t->pid);
+        act_end(t);
+    }
     w->paranoid = read_paranoid();
     w->cpus = count_cpus(t->pid);
     if (caps & (UINT64_C(1) << CAP_SYS_PTRACE))
@@ -182,9 +214,15 @@ static void probe(struct target *t)
     w->mode = mode_of(w);
     if (w->rights & WIRE_RIGHT_MEMORY || w->reason[0])
         return;
-    codec_text(w->reason, sizeof(w->reason),
-               "the target's memory and files cannot be read: run as its user and group, or grant "
-               "SYS_PTRACE (securityContext: capabilities: add: [SYS_PTRACE]; outside: sudo)");
+    if (t->blocked)
+        codec_text(w->reason, sizeof(w->reason),
+                   "the target let a read of it wait without end (userfaultfd, FUSE): what it "
+                   "knows itself is not read any more");
+    else
+        codec_text(
+            w->reason, sizeof(w->reason),
+            "the target's memory and files cannot be read: run as its user and group, or grant "
+            "SYS_PTRACE (securityContext: capabilities: add: [SYS_PTRACE]; outside: sudo)");
 }
 
 int target_take(struct target *t, pid_t pid, uint64_t start_ticks)
@@ -217,6 +255,22 @@ int target_take(struct target *t, pid_t pid, uint64_t start_ticks)
     return 0;
 }
 
+const char *target_relieve(struct target *t)
+{
+    uint32_t act = t->doing;
+
+    if (!act || make_arena(t) != 0)
+        return NULL;
+    t->doing = 0;
+    t->blocked |= act;
+    t->wire.rights = 0;
+    t->wire.reason[0] = '\0';
+    probe(t);
+    if (act & TARGET_ACT_MEMORY)
+        return "memory";
+    return act & TARGET_ACT_TEXT ? "maps or cmdline" : "files";
+}
+
 /* --- the operations --- */
 
 static int check_generation(const struct target *t, uint32_t generation)
@@ -242,7 +296,11 @@ static int proc_bulk(struct target *t, const char *name, size_t max_bytes, int *
 
     if (!text)
         return -ENOMEM;
-    n = proc_read(t->pid, name, text, max_bytes + 2);
+    n = act_begin(t, TARGET_ACT_TEXT);
+    if (n == 0) {
+        n = proc_read(t->pid, name, text, max_bytes + 2);
+        act_end(t);
+    }
     if (n < 0) {
         free(text);
         return (int)n;
@@ -281,14 +339,28 @@ int target_file(struct target *t, const struct wire_file *file, int *ret_fd)
     int r = check_generation(t, file->generation);
 
     if (r == 0)
-        r = mapped_open(t->pid, file, &fd);
+        r = act_begin(t, TARGET_ACT_FILES);
+    if (r)
+        return r;
+    r = mapped_open(t->pid, file, &fd);
+    act_end(t);
     if (r == 0)
         r = still_there(t);
     if (r == 0)
         *ret_fd = fd;
     else if (fd >= 0)
-        (void)close(fd);
+        target_close(t, fd);
     return r;
+}
+
+/* A file system in user space is asked at each close too (FUSE_FLUSH). */
+void target_close(struct target *t, int fd)
+{
+    /* blocked or not: it has to be closed */
+    t->doing = TARGET_ACT_FILES;
+    relief_begin();
+    (void)close(fd);
+    act_end(t);
 }
 
 int target_read(struct target *t, uint32_t generation, const struct wire_range *ranges,
@@ -310,10 +382,15 @@ int target_read(struct target *t, uint32_t generation, const struct wire_range *
     }
     /* process_vm_readv(2) stops at the first range it cannot read whole: go on behind it */
     while (i < count) {
-        ssize_t got = process_vm_readv(t->pid, local + i, count - i, remote + i, count - i, 0);
+        ssize_t got = act_begin(t, TARGET_ACT_MEMORY);
 
-        if (got < 0 && errno != EFAULT)
-            return errno == ESRCH ? -ESRCH : -errno;
+        if (got)
+            return (int)got;
+        got = process_vm_readv(t->pid, local + i, count - i, remote + i, count - i, 0);
+        r = got < 0 ? -errno : 0;
+        act_end(t);
+        if (r && r != -EFAULT)
+            return r;
         for (; i < count && got >= (ssize_t)remote[i].iov_len; i++) {
             ret_got[i] = (uint32_t)remote[i].iov_len;
             got -= (ssize_t)remote[i].iov_len;

@@ -12,12 +12,21 @@
 #include "guard/find.h"
 #include "wire/wire.h"
 
+/* What may wait for the target without end (relief.h). */
+enum target_act {
+    TARGET_ACT_MEMORY = 1,
+    TARGET_ACT_TEXT = 2, /* maps takes a lock of its memory, cmdline is memory */
+    TARGET_ACT_FILES = 4,
+};
+
 struct target {
     int pidfd; /* -1: no target now */
     pid_t pid;
     struct wire_target wire; /* what the others are told */
     uint8_t *arena;          /* WIRE_ARENA_BYTES, shared with the sampler */
     int arena_fd;
+    uint32_t doing;   /* enum target_act bits: under way now */
+    uint32_t blocked; /* enum target_act bits: it let us wait; refused with -EIO from then on */
 };
 
 /** target_init(t): no target; makes the arena (size sealed). 0 or -errno. */
@@ -33,6 +42,13 @@ int target_take(struct target *t, pid_t pid, uint64_t start_ticks);
 /** target_drop(t, state, reason): there is none now (enum wire_target_state). */
 void target_drop(struct target *t, uint32_t state, const char *reason);
 
+/**
+ * target_relieve(t): in the thread that took over: what was under way is refused from now on. The
+ * arena is a new one, since the old may still be written to. Text for people, NULL: nothing was
+ * under way; or the arena could not be made.
+ */
+const char *target_relieve(struct target *t);
+
 /** target_alive(t): does the process held still run? */
 bool target_alive(const struct target *t);
 
@@ -42,5 +58,8 @@ int target_file(struct target *t, const struct wire_file *file, int *ret_fd);
 int target_read(struct target *t, uint32_t generation, const struct wire_range *ranges,
                 uint32_t count, uint32_t *ret_got);
 int target_cmdline(struct target *t, uint32_t generation, int *ret_fd);
+
+/** target_close(t, fd): a descriptor of target_file(). */
+void target_close(struct target *t, int fd);
 
 #endif

@@ -65,12 +65,13 @@ static void found(struct guard *g, const struct find *f)
     changed(g);
 }
 
-static void look(struct guard *g, struct find *f)
+static void look(struct guard *g)
 {
+    struct find *f = &g->find;
     pid_t ours[] = {g->sampler.pid, g->front.pid};
     char who[PLAN_TEXT_BYTES + 32];
     char reason[WIRE_TEXT_BYTES];
-    int r = find_target(&g->plan, ours, 2, f);
+    int r = find_target(&g->plan, &g->skip, ours, 2, f);
 
     (void)select_text(&g->plan, who, sizeof(who));
     if (r) {
@@ -93,13 +94,12 @@ static void look(struct guard *g, struct find *f)
 
 int watch_first(struct guard *g)
 {
-    struct find f;
-
-    look(g, &f);
+    if (g->target.pidfd < 0) /* it was found, and then somebody had to take over */
+        look(g);
     g->started = true;
     if (g->target.wire.state == WIRE_TARGET_AMBIGUOUS) {
         (void)fprintf(stderr, "pillion: %s:\n", g->target.wire.reason);
-        list(&f);
+        list(&g->find);
         return -ENOTUNIQ;
     }
     if (g->target.wire.state == WIRE_TARGET_UP)
@@ -115,8 +115,6 @@ int watch_first(struct guard *g)
 
 void watch_run(struct guard *g)
 {
-    struct find f;
-
     if (g->target.pidfd >= 0) {
         if (target_alive(&g->target))
             return;
@@ -131,7 +129,28 @@ void watch_run(struct guard *g)
         return;
     }
     if (g->target.wire.state != WIRE_TARGET_GONE && clock_wait_ms(g->search_at_ns) == 0)
-        look(g, &f);
+        look(g);
+}
+
+int watch_relieve(struct guard *g)
+{
+    const char *what;
+    pid_t pid = g->find.at;
+
+    if (find_relieve(&g->find, &g->skip)) {
+        g->find.at = 0;
+        log_error("a process lets its reader wait without end and is left out",
+                  LOG_U64("pid", (uint64_t)pid));
+        return 0;
+    }
+    what = target_relieve(&g->target);
+    if (!what)
+        return -EIO;
+    log_error("the target lets its reader wait without end", LOG_U64("pid", g->target.wire.pid),
+              LOG_STR("not_read_any_more", what));
+    changed(g);
+    supervise_blocked(g);
+    return 0;
 }
 
 static void process_use(struct wire_process *ret, const struct child *c, pid_t pid)

@@ -76,13 +76,17 @@ static int on_cmdline(struct call *c)
 
 static int on_file(struct call *c)
 {
+    struct wire_result res = {0};
     struct wire_file q;
     int fd = -1;
     int r;
 
     memcpy(&q, c->p->body, sizeof(q));
-    r = c->ops->file(c->ctx, &q, &fd);
-    return reply_fd(c, WIRE_ANS_FILE, r, 0, fd);
+    res.result = c->ops->file(c->ctx, &q, &fd);
+    r = reply(c, WIRE_ANS_FILE, &res, sizeof(res), NULL, 0, res.result == 0 ? fd : -1);
+    if (fd >= 0)
+        c->ops->file_done(c->ctx, fd);
+    return r;
 }
 
 static int on_read(struct call *c)

@@ -19,6 +19,8 @@ struct answer_guard_ops {
     /* *ret_fd: a bulk, closed after sending */
     int (*maps)(void *ctx, uint32_t generation, int *ret_fd, uint32_t *ret_truncated);
     int (*file)(void *ctx, const struct wire_file *file, int *ret_fd);
+    /* the file is sent, or could not be: closing it may wait for its file system */
+    void (*file_done)(void *ctx, int fd);
     int (*read)(void *ctx, uint32_t generation, const struct wire_range *ranges, uint32_t count,
                 uint32_t *ret_got);
     int (*cmdline)(void *ctx, uint32_t generation, int *ret_fd);

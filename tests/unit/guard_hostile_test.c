@@ -10,15 +10,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/userfaultfd.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,7 +37,12 @@ enum {
     GUARD_FDS_MAX = 24, /* of an idle guard; it has about ten */
     HOARD_MAX = 200,
     SAMPLER_GUARD_FD = 3,
+    PAGE = 4096,
 };
+
+/* Where a hostile target's memory never comes; the lower one is the first of all its mappings. */
+#define NEVER_ADDRESS UINT64_C(0x700000000000)
+#define FIRST_ADDRESS UINT64_C(0x100000)
 
 static char folder[64];
 
@@ -293,6 +302,20 @@ static void be_lingerer(void)
         (void)pause();
 }
 
+/* What an honest one asks too, of a target that lets its reader wait. */
+static void read_for_ever(void)
+{
+    struct wire_read q;
+    struct wire_range range = {.address = NEVER_ADDRESS, .bytes = 8};
+
+    hello();
+    for (;;) {
+        q = (struct wire_read){.generation = generation, .count = 1};
+        (void)ask(WIRE_ASK_READ, &q, sizeof(q), &range, sizeof(range));
+        drain(1000);
+    }
+}
+
 static void be_silent(void)
 {
     for (;;)
@@ -302,9 +325,9 @@ static void be_silent(void)
 static const struct {
     const char *name;
     void (*be)(void);
-} ways[] = {{"random", be_random},     {"mute", be_mute},      {"perf", be_perf},
-            {"hoard", be_hoarder},     {"give", be_giver},     {"silent", be_silent},
-            {"empty", be_empty_giver}, {"linger", be_lingerer}};
+} ways[] = {{"random", be_random},     {"mute", be_mute},       {"perf", be_perf},
+            {"hoard", be_hoarder},     {"give", be_giver},      {"silent", be_silent},
+            {"empty", be_empty_giver}, {"linger", be_lingerer}, {"memory", read_for_ever}};
 
 /* The environment is empty and the arguments are the guard's: a file beside us says what to be. */
 static int hostile(void)
@@ -391,7 +414,61 @@ static int drop_folder(void **state)
     return rmdir(folder);
 }
 
-static void start(const char *way)
+/* Let whoever reads these pages wait: they are missing, and nobody brings them. False: no right. */
+static bool let_wait(void *pages, size_t bytes)
+{
+    struct uffdio_api api = {.api = UFFD_API};
+    struct uffdio_register where = {.range = {(uint64_t)(uintptr_t)pages, bytes},
+                                    .mode = UFFDIO_REGISTER_MODE_MISSING};
+    int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+    return fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0 &&
+           madvise(pages, bytes, MADV_DONTNEED) == 0 && ioctl(fd, UFFDIO_REGISTER, &where) == 0;
+}
+
+enum target_kind { HARMLESS, HIDES_MEMORY, HIDES_FIRST };
+
+__attribute__((noreturn)) static void be_target(enum target_kind kind, int tell)
+{
+    bool done = true;
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (kind == HIDES_MEMORY || kind == HIDES_FIRST) {
+        uint64_t at = kind == HIDES_FIRST ? FIRST_ADDRESS : NEVER_ADDRESS;
+        void *p = mmap((void *)(uintptr_t)at, PAGE, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+        done = let_wait(p, PAGE);
+    }
+    if (write(tell, done ? "y" : "n", 1) != 1)
+        _exit(1);
+    for (;;)
+        (void)pause();
+}
+
+/* Its pid, or 0 where nobody may do that. */
+static pid_t start_target(enum target_kind kind)
+{
+    char done = 'n';
+    int fds[2];
+    pid_t pid;
+
+    assert_int_equal(pipe(fds), 0);
+    pid = fork();
+    if (pid == 0)
+        be_target(kind, fds[1]);
+    (void)close(fds[1]);
+    if (read(fds[0], &done, 1) != 1)
+        done = 'n';
+    (void)close(fds[0]);
+    if (done == 'y')
+        return pid;
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    return 0;
+}
+
+static void start(const char *way, pid_t target)
 {
     char path[PATH_MAX], fd[16], pid[16];
     int pair[2];
@@ -403,12 +480,7 @@ static void start(const char *way)
     (void)fprintf(f, "%s\n", way);
     (void)fclose(f);
     memset(&run, 0, sizeof(run));
-    run.target = fork();
-    if (run.target == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (;;)
-            (void)pause();
-    }
+    run.target = target;
     assert_int_equal(link_pair(pair), 0);
     (void)snprintf(path, sizeof(path), "%s/pillion-guard", folder);
     (void)snprintf(fd, sizeof(fd), "%d", pair[1]);
@@ -489,7 +561,7 @@ static void finish(void)
 /* It broke the rules, so it must have been ended, more than once in this time. */
 static void ends_it(const char *way)
 {
-    start(way);
+    start(way, start_target(HARMLESS));
     (void)hear(GENTLE_MS, WIRE_TARGET_UP);
     for (int i = 0; i < 100 && run.samplers < 3; i++)
         (void)hear(100, 0);
@@ -501,7 +573,7 @@ static void ends_it(const char *way)
 /* It does what is allowed, only without end: it may stay, and the guard must not mind. */
 static void bears_it(const char *way, int ms)
 {
-    start(way);
+    start(way, start_target(HARMLESS));
     (void)hear(GENTLE_MS, WIRE_TARGET_UP);
     (void)hear((uint64_t)ms, 0);
     finish();
@@ -555,6 +627,40 @@ static void silence(void **state)
     bears_it("silent", 300);
 }
 
+/* The guard waits in a call that no signal ends; another thread of it goes on without that call. */
+static void relieves_itself(const char *way, enum target_kind kind)
+{
+    pid_t target = start_target(kind);
+    unsigned samplers;
+
+    if (!target)
+        skip(); /* userfaultfd(2) of kernel faults takes a right */
+    start(way, target);
+    (void)hear(GENTLE_MS, WIRE_TARGET_UP);
+    for (int i = 0; i < 100 && run.samplers < (kind == HIDES_FIRST ? 1 : 2); i++)
+        (void)hear(100, 0);
+    samplers = run.samplers;
+    (void)hear(3000, 0); /* and now? it asks again, and is refused */
+    assert_int_equal(samplers, kind == HIDES_FIRST ? 1 : 2);
+    assert_int_equal(run.samplers, samplers);
+    assert_int_equal(run.status.target.state, WIRE_TARGET_UP);
+    assert_false(run.status.target.rights & WIRE_RIGHT_MEMORY);
+    assert_true(strlen(run.status.target.reason) > 0);
+    finish();
+}
+
+static void memory_that_never_comes(void **state)
+{
+    (void)state;
+    relieves_itself("memory", HIDES_MEMORY);
+}
+
+static void first_page_that_never_comes(void **state)
+{
+    (void)state;
+    relieves_itself("memory", HIDES_FIRST);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -562,6 +668,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(random_packets),          cmocka_unit_test(sessions_without_end),
         cmocka_unit_test(mappings_without_end),    cmocka_unit_test(silence),
         cmocka_unit_test(sends_descriptors_alone), cmocka_unit_test(closes_its_link_and_stays),
+        cmocka_unit_test(memory_that_never_comes), cmocka_unit_test(first_page_that_never_comes),
+
     };
     char path[PATH_MAX];
 
