@@ -193,7 +193,7 @@ lint: headers build/gen/profile/pprof.pb-c.h build/tidy/compile_flags.txt  ## fo
 	@$(CLANG_FORMAT) --dry-run -Werror $(C_FILES) && echo format ok
 	@cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --suppressions-list=tools/cppcheck.txt --error-exitcode=1 -j2 -I. -Ibuild/gen $(FOLDERS) && echo cppcheck ok
 	@printf '%s\n' $(LIB_SRC) | xargs -P2 -n8 $(CLANG_TIDY) --quiet -p build/tidy 2>/dev/null && echo clang-tidy ok
-	@shellcheck -x $$(git ls-files '*.sh' .ci/run) && echo shellcheck ok
+	@shellcheck -x -S warning $$(git ls-files '*.sh' .ci/run) && echo shellcheck ok
 format:  ## clang-format in place
 	@$(CLANG_FORMAT) -i $(C_FILES)
 gates: test lint borders analyze  ## all of it
