@@ -7,7 +7,9 @@
 need python3 curl
 need_perf
 "$ROOT/tests/targets/build_c.sh" "$ROOT/tests/targets/bin" || skip "no C compiler"
-threads=$ROOT/tests/targets/bin/threads
+name=thr$$ # of its own: another run of this test may be under way
+threads=$TMP/$name
+cp "$ROOT/tests/targets/bin/threads" "$threads"
 
 target() { # ARGS...: start the target, sets TARGET_PID
     start_target "$threads" "$@"
@@ -64,7 +66,7 @@ ok "a stopped target gives an empty profile and stays stopped"
 # --- the same again and again at one endpoint that follows the target by name
 printf 'limits: {min_interval: 0s}\nadmin: {tls: off}\n' >"$TMP/pillion.yaml"
 target busy 1
-PLAIN=1 start_pillion --config "$TMP/pillion.yaml" --process threads
+PLAIN=1 start_pillion --config "$TMP/pillion.yaml" --process "$name"
 fds() { find "/proc/$1/fd" 2>/dev/null | wc -l; }
 rss() { awk '/VmRSS/ {print $2}' "/proc/$1/status"; }
 guard=$PID
@@ -85,7 +87,7 @@ for i in $(seq "${RUNS:-60}"); do
     esac
     kill "$t" 2>/dev/null
     wait "$t" 2>/dev/null
-    pkill -x -P 1 threads 2>/dev/null
+    pkill -x -P 1 "$name" 2>/dev/null
     if [ "$i" = 15 ]; then first_fds=$(fds "$guard") first_rss=$(rss "$guard"); fi
 done
 [ "$served" -gt $((${RUNS:-60} / 3)) ] || fail "only $served of ${RUNS:-60} profiles were served ($refused refused)"

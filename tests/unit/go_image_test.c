@@ -459,7 +459,8 @@ static void compare_walks(const char *path)
     }
     print_message("stacks walked: %u whole, %u to a switch of stacks, %u broken of %u\n",
                   count[WALK_WHOLE], count[WALK_SWITCHED], count[WALK_BROKEN], STOPS);
-    assert_true(count[WALK_WHOLE] >= STOPS / 2);
+    /* on a busy machine most stops hit the scheduler, which is on another stack */
+    assert_true(count[WALK_WHOLE] >= STOPS / 10);
     assert_int_equal(count[WALK_BROKEN], 0);
     stop(&l);
 }
