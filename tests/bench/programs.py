@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests/e2e"))
 import pprof  # noqa: E402
 
 HZ = 99
+PROGRAMS = ["guard", "sampler", "sidecar"]
 
 
 class CannotRun(Exception):
@@ -34,8 +35,8 @@ def cpu_ns(pid):
     """
     try:
         return time.clock_gettime_ns((~pid << 3) | 2)
-    except OSError:
-        return 0
+    except OSError as e:  # never 0 instead: that would be a good figure for a dead program
+        raise CannotRun("process %d has no CPU clock (any more): %s" % (pid, e)) from e
 
 
 def children(pid):
@@ -213,10 +214,29 @@ class Pillion(Program):
         self.mode = ready["mode"]
         self.token = self.wait_for(r"any:([^@]+)@", "no token")[1]
         self.url = "https://%s/debug/pprof/" % ready["admin"]
-        self.pids = [self.pid] + children(self.pid)
-        self.names = {p: name_of(p) for p in self.pids}
+        self.pids, self.names = self.find_programs()
+
+    def find_programs(self):
+        """All three by their pids; a child has its parent's name until it has executed itself."""
+        until = time.monotonic() + 10
+        looks = 0
+        while True:
+            pids = [self.pid] + children(self.pid)
+            names = {p: name_of(p) for p in pids}
+            if sorted(names.values()) == PROGRAMS:
+                if looks:
+                    print("note: programs were all there at look %d only" % (looks + 1),
+                          file=sys.stderr)
+                return pids, names
+            if time.monotonic() > until:
+                raise CannotRun("not guard, sampler and sidecar: %s" % names)
+            looks += 1
+            time.sleep(0.02)
 
     def cpu(self):
+        """By name; the names are three different ones. A program that died is an error."""
+        if sorted(name_of(p) for p in self.pids) != PROGRAMS:
+            raise CannotRun("a program is gone: %s; %s" % (self.names, self.errors()[-500:]))
         return {self.names[p]: cpu_ns(p) for p in self.pids}
 
     def profile(self, seconds, hz=HZ, labels=1, meanwhile=None):
@@ -224,14 +244,20 @@ class Pillion(Program):
         marks = []
         over = threading.Event()
 
-        def watch():  # the CPU time around the end of the window
+        def watch():
+            try:
+                look()
+            except CannotRun:
+                over.set()  # cpu() below meets it too, in the right thread
+
+        def look():  # the CPU time around the end of the window
             until = time.time() + seconds - 0.03
             while time.time() < until and not over.is_set():
                 if meanwhile:
                     meanwhile()
                 time.sleep(min(0.1, max(0, until - time.time())))
             while not over.is_set() and time.time() < until + 2:
-                marks.append((time.time_ns(), sum(self.cpu().values())))
+                marks.append((time.time_ns(), sum(map(cpu_ns, self.pids))))
                 if meanwhile:
                     meanwhile()
                 time.sleep(0.002)
@@ -249,7 +275,8 @@ class Pillion(Program):
         after = self.cpu()
         answer.cpu_ns = {n: after[n] - before[n] for n in after}
         marked = [cpu for at, cpu in marks if at <= answer.ended_ns]
-        answer.tail_ns = sum(after.values()) - marked[-1] if marked else 0
+        # None: the machine let nobody look in time; no figure is better than a wrong one
+        answer.tail_ns = sum(after.values()) - marked[-1] if marked else None
         return answer
 
     def end(self, sig=signal.SIGTERM):
