@@ -2,7 +2,7 @@
 # bench.sh: what Pillion costs and how right it is, beside `perf record -F 99 -g` (when that
 # is installed) and the target's own profiler. Prints a table, and writes it to build/bench.txt
 # and build/bench.json. No figure is a test: it fails only when something could not be run.
-# BENCH_QUICK=1 takes two minutes, a whole run eight.
+# BENCH_QUICK=1 takes a good two minutes, a whole run six.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 cannot() {
