@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +29,28 @@ static int own_folder(char *out, size_t bytes)
     return 0;
 }
 
+/* Only root and our own file's owner may have made it, or can change it. */
+static bool is_theirs(const char *path, uid_t owner)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && (st.st_uid == 0 || st.st_uid == owner) &&
+           (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/* The program, and the folder that says which program it is. */
+static bool may_be_started(const char *path)
+{
+    char folder[PATH_MAX];
+    struct stat own;
+
+    if (getauxval(AT_SECURE) == 0) /* nothing was gained by starting us: nothing to be taken */
+        return true;
+    (void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path + 1), path);
+    return stat("/proc/self/exe", &own) == 0 && is_theirs(path, own.st_uid) &&
+           is_theirs(folder, own.st_uid);
+}
+
 int sibling_path(const char *name, char *out, size_t bytes)
 {
     char folder[PATH_MAX];
@@ -44,6 +68,8 @@ int sibling_path(const char *name, char *out, size_t bytes)
         /* a folder passes access(2) X_OK too */
         if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || access(path, X_OK) != 0)
             continue;
+        if (!may_be_started(path))
+            return -EPERM;
         if ((size_t)n >= bytes)
             return -ENAMETOOLONG;
         memcpy(out, path, (size_t)n + 1);

@@ -97,6 +97,11 @@ int child_start(const struct child_want *want, pid_t *ret_pid, struct err *e)
     pid_t pid;
     int r = sibling_path(want->program, path, sizeof(path));
 
+    if (r == -EPERM)
+        return err_set(e, r,
+                       "%s or its folder could be replaced by others than root and the owner of "
+                       "pillion-guard, which has file capabilities: not started",
+                       want->program);
     if (r)
         return err_set(e, r, "%s is not beside pillion-guard, nor in ../bin or ../libexec/pillion",
                        want->program);
