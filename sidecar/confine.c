@@ -57,19 +57,31 @@ static void add_path(struct folders *f, const char *start, size_t bytes)
         f->path[f->count++] = path;
 }
 
+/* "/", "/etc", "/tmp", the home folder: too much else lies there. */
+static bool holds_others(const char *folder, size_t bytes)
+{
+    const char *home = getenv("HOME");
+
+    if (home && strlen(home) == bytes && memcmp(home, folder, bytes) == 0)
+        return true;
+    return folder[0] == '/' && (bytes < 2 || !memchr(folder + 1, '/', bytes - 1));
+}
+
+/* Where the folder is not one for such files, the file alone: it can be rewritten, not replaced. */
 static void add_parent(struct folders *f, const char *file)
 {
     const char *slash = strrchr(file, '/');
+    size_t bytes = slash ? (size_t)(slash - file) : 0;
 
-    if (!slash)
-        add_path(f, ".", 1);
+    if (!slash || holds_others(file, bytes)) /* without one: realpath(3) tells the folder */
+        add_path(f, file, strlen(file));
     else
-        add_path(f, file, slash > file ? (size_t)(slash - file) : 1);
+        add_path(f, file, bytes);
 }
 
 /*
- * The folder of ${file}, since it may be replaced by rename, and the folder of what it is a link
- * to, since that is where a certificate tool or the kubelet puts the next one.
+ * The folder of ${file}, where it has one of its own, since it may be replaced by rename, and that
+ * of what it is a link to, since there a certificate tool or the kubelet puts the next one.
  */
 static void add_folder(struct folders *f, const char *file)
 {
