@@ -105,7 +105,7 @@ $(B)/%.o: %.c Makefile | build/gen/profile/pprof.pb-c.h
 install: all  ## bin/pillion and libexec/pillion/* below PREFIX (and DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/pillion
 	install -m 0755 build/release/pillion $(DESTDIR)$(PREFIX)/bin/
-	install -m 0755 $(addprefix build/release/pillion-,guard sampler sidecar) $(DESTDIR)$(PREFIX)/libexec/pillion/
+	install -m 0711 $(addprefix build/release/pillion-,guard sampler sidecar) $(DESTDIR)$(PREFIX)/libexec/pillion/ # 0711: who cannot read a program cannot trace it from its first instruction on
 static:  ## the same programs without any shared library, in build/static/
 	$(MAKE) MODE=static STATIC=1 CFLAGS_static='$(CFLAGS_release)' LDFLAGS_static='-static-pie $(filter-out -pie,$(LDFLAGS_release))' all
 deps:  ## install what the build needs (Debian 12 and newer; root or sudo)
