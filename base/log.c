@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -14,7 +15,8 @@ static struct {
     const char *program;
     enum log_level level;
     bool text;
-} state = {"pillion", LOG_LEVEL_INFO, true};
+    uint64_t dropped; /* lines, since nobody takes them */
+} state = {"pillion", LOG_LEVEL_INFO, true, 0};
 
 static const char cut_mark[] = " (cut)";
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
@@ -138,8 +140,25 @@ static void mark_cut(struct buf *b, enum log_level level, const char *msg)
     buf_puts(b, "{\"level\":\"error\",\"msg\":\"a log line was too long\"}");
 }
 
+/*
+ * A pipe that nobody reads must not hold us up: neither the guard, which watches, nor the sidecar,
+ * which serves. Where poll(2) sees room in a pipe there is a page of it, which is a line.
+ */
+static bool has_room(void)
+{
+    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    return poll(&p, 1, state.dropped ? 0 : LOG_WAIT_MS) != 0;
+}
+
+static void say_dropped(uint64_t lines)
+{
+    log_warn("log lines were lost: nobody took them", LOG_U64("lines", lines));
+}
+
 void log_write(enum log_level level, const char *msg, const struct log_field *fields, size_t n)
 {
+    uint64_t dropped;
     struct buf b;
     ssize_t w;
 
@@ -155,8 +174,17 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
     b.failed = false;
     b.max_bytes = LOG_LINE_BYTES;
     buf_putc(&b, '\n');
+    if (!has_room()) {
+        state.dropped++;
+        buf_release(&b);
+        return;
+    }
+    dropped = state.dropped;
+    state.dropped = 0;
     do {
         w = write(STDERR_FILENO, b.data, b.len); /* nowhere else to complain to */
     } while (w < 0 && errno == EINTR);
     buf_release(&b);
+    if (dropped)
+        say_dropped(dropped);
 }

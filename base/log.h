@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 enum {
+    LOG_WAIT_MS = 100, /* for room in a full pipe; then the line is dropped and counted */
     LOG_LINE_BYTES = 4096,
     LOG_VALUE_BYTES = 1024, /* longest string value shown */
 };

@@ -136,6 +136,39 @@ static void left_out(void **state)
     assert_null(strstr(logged(), "secret"));
 }
 
+/* A blocking pipe that nobody reads: lines are dropped, counted, and nothing hangs. */
+static void nobody_reads(void **state)
+{
+    static char page[LOG_LINE_BYTES];
+    int full[2];
+    ssize_t n;
+
+    (void)state;
+    assert_int_equal(pipe(full), 0);
+    assert_int_equal(fcntl(full[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(full[1], page, sizeof(page)) > 0)
+        ;
+    assert_int_equal(fcntl(full[1], F_SETFL, 0), 0);
+    (void)dup2(full[1], STDERR_FILENO);
+    log_setup("test", LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    (void)alarm(20); /* else it would hang here */
+    for (int i = 0; i < 5; i++)
+        log_info("nobody hears this");
+    (void)alarm(0);
+    (void)fcntl(full[0], F_SETFL, O_NONBLOCK);
+    while (read(full[0], page, sizeof(page)) > 0)
+        ;
+    log_info("heard");
+    n = read(full[0], line, sizeof(line) - 1);
+    line[n > 0 ? n : 0] = '\0';
+    (void)dup2(fds[1], STDERR_FILENO);
+    (void)close(full[0]);
+    (void)close(full[1]);
+    assert_non_null(strstr(line, "\"heard\""));
+    assert_non_null(strstr(line, "\"lines\":5"));
+    assert_null(strstr(line, "nobody hears"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +178,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(too_long, catch_stderr, give_back),
         cmocka_unit_test_setup_teardown(long_value, catch_stderr, give_back),
         cmocka_unit_test_setup_teardown(left_out, catch_stderr, give_back),
+        cmocka_unit_test_setup_teardown(nobody_reads, catch_stderr, give_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
