@@ -7,6 +7,15 @@ static bool tail(unsigned char c)
     return (c & 0xc0) == 0x80;
 }
 
+size_t utf8_control(const char *s)
+{
+    const unsigned char *p = (const unsigned char *)s;
+
+    if ((p[0] > 0 && p[0] < 0x20) || p[0] == 0x7f)
+        return 1;
+    return p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0 ? 2 : 0;
+}
+
 size_t utf8_step(const unsigned char *p, size_t bytes)
 {
     if (bytes == 0)

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "profile/named.h"
 
 /* ---- Stacks */
@@ -60,14 +61,16 @@ struct folded {
 /* The format has no escapes: what would split a line or a frame is replaced. */
 static void put_safe(struct buf *line, const char *name)
 {
-    for (const char *s = name; *s; s++) {
-        unsigned char c = (unsigned char)*s;
+    for (const char *s = name; *s;) {
+        size_t control = utf8_control(s);
+        char c = *s;
 
         if (c == ';')
             c = ':';
-        else if (c <= ' ' || c == 0x7f)
+        else if (c == ' ' || control)
             c = '_';
         buf_putc(line, c);
+        s += control ? control : 1;
     }
 }
 

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "profile/named.h"
 #include "profile/text.h"
 
@@ -232,8 +233,12 @@ static void print_head(const struct top *t, size_t rows, struct top_unit unit, s
 /* Names come from outside: what would move the terminal's cursor is not shown. */
 static void print_name(const char *name, struct buf *out)
 {
-    for (const char *s = name; *s; s++)
-        buf_putc(out, (unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
+    for (const char *s = name; *s;) {
+        size_t control = utf8_control(s);
+
+        buf_putc(out, control ? '?' : *s);
+        s += control ? control : 1;
+    }
 }
 
 /* The columns have pprof's widths, so that scripts which cut them go on working. */

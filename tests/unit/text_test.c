@@ -271,7 +271,8 @@ static void test_top_small_and_none(void **state)
 {
     struct profile *p = new_cpu();
     struct buf out = new_out();
-    uint64_t f = place(p, "bad\x1b[31m");
+    uint64_t f = place(p, "bad\x1b[31m\xc2\x9b"
+                          "31m\xc3\xa4");
 
     (void)state;
     assert_int_equal(text_top(p, 1, 0, &out), 0); /* no samples */
@@ -279,7 +280,7 @@ static void test_top_small_and_none(void **state)
     buf_clear(&out);
     assert_int_equal(profile_sample(p, &f, 1, (int64_t[]){1, 1500}, NULL, 0), 0);
     assert_int_equal(text_top(p, 1, 0, &out), 0);
-    has(&out, "    1.50us   100%   100%     1.50us   100%  bad?[31m\n");
+    has(&out, "    1.50us   100%   100%     1.50us   100%  bad?[31m?31m\xc3\xa4\n");
     buf_release(&out);
     profile_free(p);
 }

@@ -62,11 +62,27 @@ static void cut(void **state)
     assert_int_equal(step("ab", 2), 1);
 }
 
+static void controls(void **state)
+{
+    (void)state;
+    assert_int_equal(utf8_control(""), 0);
+    assert_int_equal(utf8_control("\x01"), 1);
+    assert_int_equal(utf8_control("\x1f"), 1);
+    assert_int_equal(utf8_control(" "), 0);
+    assert_int_equal(utf8_control("\x7f"), 1);
+    assert_int_equal(utf8_control("\xc2\x80"), 2);
+    assert_int_equal(utf8_control("\xc2\x9f"), 2);
+    assert_int_equal(utf8_control("\xc2\xa0"), 0);
+    assert_int_equal(utf8_control("\xc2"), 0);
+    assert_int_equal(utf8_control("\xc3\x80"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(borders),
         cmocka_unit_test(cut),
+        cmocka_unit_test(controls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
