@@ -75,26 +75,25 @@ class Profile:
         self.time_ns = one(p, 9)
         self.period = one(p, 12)
         self.samples = []
-        self.leaves = set()  # location ids
         for s in map(message, p.get(2, [])):
             stack, lines = [], []
-            for v in s.get(1, []):
-                self.leaves.update(numbers(v)[:1] if not stack else [])
-                for l in numbers(v):
-                    loc = self.locations[l]
-                    for line in map(message, loc.get(4, [])):
-                        f = self.functions[one(line, 1)]
-                        stack.append(text(one(f, 2)))
-                        lines.append((text(one(f, 4)), one(line, 2), one(f, 5)))
-                    if 4 not in loc:
-                        m = self.mappings.get(one(loc, 2))
-                        stack.append("%s@%#x" % (text(one(m, 5)) if m else "?", one(loc, 3)))
-                        lines.append(("", 0, 0))
+            ids = [l for v in s.get(1, []) for l in numbers(v)]
+            for l in ids:
+                loc = self.locations[l]
+                for line in map(message, loc.get(4, [])):
+                    f = self.functions[one(line, 1)]
+                    stack.append(text(one(f, 2)))
+                    lines.append((text(one(f, 4)), one(line, 2), one(f, 5)))
+                if 4 not in loc:
+                    m = self.mappings.get(one(loc, 2))
+                    stack.append("%s@%#x" % (text(one(m, 5)) if m else "?", one(loc, 3)))
+                    lines.append(("", 0, 0))
             labels = {}
             for l in map(message, s.get(3, [])):
                 labels[text(one(l, 1))] = text(one(l, 2)) if 2 in l else signed(one(l, 3))
             values = [signed(x) for v in s.get(2, []) for x in numbers(v)]
-            self.samples.append({"stack": stack, "lines": lines, "values": values, "labels": labels})
+            self.samples.append({"stack": stack, "lines": lines, "values": values, "labels": labels,
+                                 "leaf": ids[0] if ids else 0})
 
 
 def read(path):
