@@ -39,7 +39,7 @@ void config_defaults(struct config *c)
     c->log.level = LOG_LEVEL_INFO;
     c->log.format = LOG_FORMAT_AUTO;
     /* best effort and cheap; sample_labels: in the file comes with its own issue */
-    c->sample_labels = true;
+    c->sample_labels.read = true;
 }
 
 /* What no single key can tell; said at the key's place if the file names it. */

@@ -28,6 +28,19 @@ enum {
     CONFIG_TOKENS_MAX = 64,
     CONFIG_LABELS_MAX = 32,
     CONFIG_SHA256_BYTES = 32,
+    CONFIG_CIDRS_MAX = 64,
+    CONFIG_CERTIFICATES_MAX = 64,
+    CONFIG_CRLS_MAX = 16,
+    CONFIG_ISSUERS_MAX = 8,
+    CONFIG_AUDIENCES_MAX = 8,
+    CONFIG_COLLECT_MAX = 16,
+    CONFIG_SCRAPE_TYPES_MAX = 32,
+    CONFIG_SAMPLE_LABELS_MAX = 64,
+    CONFIG_REDACT_MAX = 16,
+    CONFIG_BACKENDS_MAX = 16,
+    CONFIG_BACKEND_LABELS_MAX = 16,
+    CONFIG_PEERS_MAX = 16, /* uids or gids of a unix socket's callers */
+    CONFIG_DRAIN_MAX_MS = 60000,
 };
 
 /* Read when --config names no other; it may be missing. */
@@ -72,9 +85,119 @@ struct config_label {
     char value[CONFIG_TEXT_BYTES];
 };
 
+/* A range of addresses, IPv4 as ::ffff:a.b.c.d so that both families are one comparison. */
+struct config_cidr {
+    uint8_t address[16];
+    uint8_t bits; /* 0..128; of an IPv4 range 96 more than written */
+};
+
+enum config_client_auth { CONFIG_CLIENT_OFF, CONFIG_CLIENT_OPTIONAL, CONFIG_CLIENT_REQUIRED };
+
+/* Whose certificate? Exactly one of uri, dns, email, cn is set; all are compared exactly, but for a
+ * uri that ends in a slash and a star, which stands for every URI with those path segments. */
+struct config_certificate {
+    char name[CONFIG_NAME_BYTES];
+    char uri[CONFIG_TEXT_BYTES], dns[CONFIG_TEXT_BYTES], email[CONFIG_TEXT_BYTES],
+        cn[CONFIG_TEXT_BYTES];
+    uint32_t scopes;
+};
+
+/* An issuer of JSON Web Tokens. */
+struct config_issuer {
+    char issuer[CONFIG_TEXT_BYTES], audience[CONFIG_TEXT_BYTES];
+    char jwks[CONFIG_PATH_BYTES];    /* a file, or an https URL */
+    char ca[CONFIG_PATH_BYTES];      /* for the URL; "": the system's */
+    char subject[CONFIG_TEXT_BYTES]; /* "": any; exact */
+    uint32_t scopes;
+};
+
+/* How a connection that we open proves whom it reached, and who we are. */
+struct config_client_tls {
+    char ca[CONFIG_PATH_BYTES];                                  /* "": the system's bundle */
+    char certificate[CONFIG_PATH_BYTES], key[CONFIG_PATH_BYTES]; /* "": none of our own */
+    char server_name[CONFIG_TEXT_BYTES];                         /* "": the URL's host */
+};
+
+/* Credentials that we present; at most one of bearer_file and basic_user is set. */
+struct config_client_auth_data {
+    char bearer_file[CONFIG_PATH_BYTES]; /* re-read when it changes */
+    char basic_user[CONFIG_TEXT_BYTES];
+    char password_file[CONFIG_PATH_BYTES];
+};
+
+/* One profile of the schedule. */
+struct config_collect {
+    char type[CONFIG_NAME_BYTES]; /* cpu heap allocs goroutine block mutex threadcreate */
+    uint32_t seconds, hz;         /* cpu only; 0: 10 and 100 */
+    uint64_t every_ms;            /* 0: collect.every */
+};
+
+enum config_backend_type {
+    CONFIG_BACKEND_PYROSCOPE,
+    CONFIG_BACKEND_PARCA,
+    CONFIG_BACKEND_DATADOG,
+    CONFIG_BACKEND_GOOGLE,
+    CONFIG_BACKEND_OTLP,
+    CONFIG_BACKEND_DIRECTORY,
+    CONFIG_BACKEND_S3,
+    CONFIG_BACKEND_TYPES,
+};
+
+/* How it is said, where a backend knows more than one way. */
+enum config_backend_format {
+    CONFIG_FORMAT_DEFAULT,
+    CONFIG_FORMAT_JSON,    /* pyroscope, parca, otlp */
+    CONFIG_FORMAT_INGEST,  /* pyroscope's old one */
+    CONFIG_FORMAT_ONLINE,  /* google: the server says when */
+    CONFIG_FORMAT_OFFLINE, /* google; its default */
+    CONFIG_FORMATS,
+};
+
+enum config_family { CONFIG_FAMILY_AUTO, CONFIG_FAMILY_GO, CONFIG_FAMILY_NATIVE };
+
+/* Where profiles go. */
+struct config_backend {
+    char name[CONFIG_NAME_BYTES]; /* unique; a folder of the spool has it */
+    enum config_backend_type type;
+    enum config_backend_format format;
+    char url[CONFIG_TEXT_BYTES];  /* http, https, or unix:/path (datadog) */
+    char path[CONFIG_PATH_BYTES]; /* directory: the folder; otlp: the URL's path; s3: key prefix */
+    struct config_client_auth_data auth;
+    struct config_client_tls tls;
+    char tenant[CONFIG_TEXT_BYTES];                         /* pyroscope: X-Scope-OrgID */
+    char types[CONFIG_SCRAPE_TYPES_MAX][CONFIG_NAME_BYTES]; /* only these; none: all */
+    size_t types_count;
+    struct config_label labels[CONFIG_BACKEND_LABELS_MAX]; /* over those of `labels` */
+    size_t labels_count;
+    uint64_t timeout_ms; /* of one request */
+    uint64_t max_age_ms; /* older ones are not sent (pyroscope: 1h); 0: the spool's max_age */
+
+    char api_key_file[CONFIG_PATH_BYTES];     /* datadog without an agent */
+    enum config_family family;                /* datadog */
+    char project[CONFIG_TEXT_BYTES];          /* google; "": asked of the metadata server */
+    char credentials_file[CONFIG_PATH_BYTES]; /* google: service-account key; "": metadata server */
+    char language[CONFIG_NAME_BYTES];         /* google; "": go */
+    char bucket[CONFIG_TEXT_BYTES], region[CONFIG_NAME_BYTES], access_key_id[CONFIG_TEXT_BYTES];
+    char secret_access_key_file[CONFIG_PATH_BYTES], session_token_file[CONFIG_PATH_BYTES]; /* s3 */
+};
+
+/* What is replaced in names, files or label values before anything is kept or sent. */
+struct config_redact {
+    char match[CONFIG_TEXT_BYTES];   /* POSIX extended regular expression, compiled to check it */
+    char replace[CONFIG_TEXT_BYTES]; /* as written, no references */
+    uint32_t in;                     /* enum config_redact_in bits */
+};
+enum config_redact_in {
+    CONFIG_REDACT_NAMES = 1,
+    CONFIG_REDACT_FILES = 2,
+    CONFIG_REDACT_LABELS = 4,
+};
+
+enum config_audit { CONFIG_AUDIT_ALL, CONFIG_AUDIT_DENIED, CONFIG_AUDIT_OFF };
+
 /*
  * All of it. Plain memory without pointers: it may be copied, and two of them compared by memcmp(3)
- * (config_defaults() clears the padding). About 120 KiB: not for small stacks.
+ * (config_defaults() clears the padding). About 700 KiB: never on a stack.
  */
 struct config {
     char path[CONFIG_PATH_BYTES]; /* the file that was read, "" when none */
@@ -83,6 +206,11 @@ struct config {
     uint32_t select; /* enum plan_select */
     uint64_t select_number;
     char select_text[PLAN_TEXT_BYTES];
+    /* target.unsafe: each writes into the target or stops it; -1: left alone (the default) */
+    struct {
+        int64_t heap_profile_rate, block_profile_rate, mutex_profile_fraction;
+        bool ptrace_sampling;
+    } unsafe;
 
     struct {
         struct config_address listen[CONFIG_LISTEN_MAX];
@@ -92,6 +220,19 @@ struct config {
         char key[CONFIG_PATH_BYTES];
         char hosts[CONFIG_HOSTS_MAX][CONFIG_TEXT_BYTES];
         size_t hosts_count;
+        char client_ca[CONFIG_PATH_BYTES];
+        enum config_client_auth client_auth; /* optional when only client_ca is given */
+        char crls[CONFIG_CRLS_MAX][CONFIG_PATH_BYTES];
+        size_t crls_count;
+        struct config_cidr allow_from[CONFIG_CIDRS_MAX]; /* none: all that reach the listener */
+        size_t allow_from_count;
+        struct config_cidr trusted_proxies[CONFIG_CIDRS_MAX];
+        size_t trusted_proxies_count;
+        bool proxy_protocol; /* each connection begins with a PROXY v2 header */
+        struct {
+            uint32_t uids[CONFIG_PEERS_MAX], gids[CONFIG_PEERS_MAX]; /* none: all */
+            size_t uids_count, gids_count;
+        } unix_peers; /* who may connect to a unix: listener (SO_PEERCRED) */
     } admin;
     struct {
         struct config_address listen[CONFIG_LISTEN_MAX];
@@ -100,6 +241,23 @@ struct config {
     struct {
         struct config_token tokens[CONFIG_TOKENS_MAX];
         size_t tokens_count;
+        struct {
+            char htpasswd[CONFIG_PATH_BYTES]; /* "": off */
+            uint32_t scopes;
+        } basic;
+        struct config_certificate certificates[CONFIG_CERTIFICATES_MAX];
+        size_t certificates_count;
+        struct config_issuer issuers[CONFIG_ISSUERS_MAX]; /* auth.jwt */
+        size_t issuers_count;
+        struct {
+            char audiences[CONFIG_AUDIENCES_MAX][CONFIG_TEXT_BYTES];
+            size_t audiences_count; /* 0: off */
+            uint32_t scopes;
+            char api[CONFIG_TEXT_BYTES]; /* "": https://$KUBERNETES_SERVICE_HOST:…_PORT */
+            char ca[CONFIG_PATH_BYTES], token_file[CONFIG_PATH_BYTES]; /* "": service account's */
+            char namespace[CONFIG_TEXT_BYTES], pod[CONFIG_TEXT_BYTES]; /* "": $POD_… */
+            bool non_resource; /* ask for the URL instead of pods/pprof: see the warning */
+        } kubernetes;
         uint32_t anonymous; /* scopes without credentials */
     } auth;
     struct {
@@ -108,6 +266,8 @@ struct config {
         uint32_t concurrent;
         bool share;
         uint32_t connections, per_address;
+        uint32_t unauthenticated; /* connections that have not shown credentials yet */
+        uint32_t handshakes;      /* TLS handshakes a second; a burst is 2.5 times that */
     } limits;
     struct config_label labels[CONFIG_LABELS_MAX];
     size_t labels_count;
@@ -116,10 +276,45 @@ struct config {
         uint32_t window, minimum;
     } leak_watch;
     struct {
+        uint64_t every_ms; /* 0: nothing is collected (no `collect`) */
+        struct config_collect profiles[CONFIG_COLLECT_MAX];
+        size_t profiles_count;
+        struct {
+            char url[CONFIG_TEXT_BYTES]; /* "": none; http https, or unix:/socket:/debug/pprof */
+            char types[CONFIG_SCRAPE_TYPES_MAX][CONFIG_NAME_BYTES];
+            size_t types_count;
+            struct config_client_auth_data auth;
+            struct config_client_tls tls;
+            uint64_t timeout_ms; /* beyond a profile's own seconds */
+        } scrape;
+    } collect;
+    struct {
+        bool read; /* pprof labels are read from goroutines by default */
+        char keep[CONFIG_SAMPLE_LABELS_MAX][CONFIG_NAME_BYTES]; /* none: all */
+        size_t keep_count;
+        char drop[CONFIG_SAMPLE_LABELS_MAX][CONFIG_NAME_BYTES];
+        size_t drop_count;
+        uint32_t max_values; /* a label with more is dropped */
+    } sample_labels;
+    struct config_redact redact[CONFIG_REDACT_MAX];
+    size_t redact_count;
+    struct config_backend forward[CONFIG_BACKENDS_MAX];
+    size_t forward_count;
+    struct {
+        char dir[CONFIG_PATH_BYTES]; /* "": in memory only, and said so when there are backends */
+        uint64_t max_bytes, max_age_ms;
+    } spool;
+    struct {
+        char dir[CONFIG_PATH_BYTES];               /* "": off */
+        uint64_t minutely_ms, hourly_ms, daily_ms; /* how long one a minute, hour, day is kept */
+        uint64_t max_bytes;
+    } history;
+    uint64_t drain_ms; /* after SIGTERM, for the last window and the last pushes */
+    struct {
         enum log_level level;
         enum log_format format;
+        enum config_audit audit;
     } log;
-    bool sample_labels; /* pprof labels read from goroutines by default */
 };
 
 /** config_defaults(c): what holds without a file and without arguments. */

@@ -63,7 +63,7 @@ int params_cpu(const char *query, const struct config *c, uint32_t default_hz,
     if (r == 0)
         r = positive(query, "hz", &hz, e);
     if (r == 0)
-        r = flag(query, "labels", c->sample_labels, &p.labels, e);
+        r = flag(query, "labels", c->sample_labels.read, &p.labels, e);
     if (r == 0)
         r = flag(query, "kernel", true, &p.kernel, e);
     if (r)

@@ -135,7 +135,7 @@ static int with_config(void **state)
     config->limits.default_seconds = 30;
     config->limits.profile_seconds = 60;
     config->limits.hz = 1000;
-    config->sample_labels = true;
+    config->sample_labels.read = true;
     return 0;
 }
 
@@ -257,7 +257,7 @@ static void flags(void **state)
     assert_true(good("labels=1").labels);
     assert_false(good("kernel=0").kernel);
     assert_true(good("kernel=1").kernel);
-    config->sample_labels = false;
+    config->sample_labels.read = false;
     assert_false(good("").labels);
     assert_true(good("labels=1").labels);
     bad("labels=2", "labels");
