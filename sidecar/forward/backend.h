@@ -38,7 +38,8 @@ struct backend_part {
     char path[CLIENT_URL_BYTES];                       /* with its query */
     struct client_header headers[BACKEND_HEADERS_MAX]; /* constant texts, or point into texts */
     size_t headers_count;
-    char texts[1024]; /* room for header values */
+    uint64_t total_ms; /* 0: the backend's timeout; more for a call that hangs on purpose */
+    char texts[1024];  /* room for header values */
     struct buf body;
 };
 
@@ -48,14 +49,13 @@ struct backend_shaped {
 };
 void backend_shaped_release(struct backend_shaped *s); /* NULL-safe, repeatable */
 
-/* The item, decoded once for all backends; all of it is read-only and shared between threads. */
+/* The item, packed once for all backends; all of it is read-only and shared between threads. */
 struct backend_input {
     const struct item *item;
     const void *raw; /* pprof, not compressed, valid by profile_validate() */
     size_t bytes;
     const void *gzip; /* the same, compressed once */
     size_t gzip_bytes;
-    const struct profile *profile; /* decoded; NULL: decode raw if it is needed */
 };
 
 /* Secrets as read from their files, for head(); forward.c re-reads them when they change. */
@@ -79,7 +79,9 @@ enum { BACKEND_FEW_TRIES = 3, BACKEND_BLOCKED_MS = 60000 };
 
 struct backend_ops {
     const char *name; /* "pyroscope" */
-    bool https_default;
+    /* Where it is when no url is configured (an environment variable, a well-known address).
+     * -EINVAL with the reason: it has to be configured. NULL: always has to be. */
+    int (*default_url)(const struct config_backend *config, char *ret, size_t bytes, struct err *e);
     /* 0; -ENOTSUP with the reason: this backend does not take such profiles (done, counted as
      * skipped); another -errno: dropped as rejected. */
     int (*shape)(const struct backend_plan *plan, const struct backend_input *in,
@@ -92,6 +94,13 @@ struct backend_ops {
      * server's text cleaned of control characters and cut). */
     enum backend_verdict (*judge)(const struct backend_plan *plan, const struct client_answer *a,
                                   char *why, size_t why_bytes);
+    /* How long to wait when the answer itself says so elsewhere than in Retry-After (google's
+     * RetryInfo). 0: back off as usual. May be NULL. */
+    uint64_t (*delay)(const struct client_answer *a);
+    /* Part ${next} was made by shape() and depends on what the part before was answered (google
+     * online: the name to upload to). May be NULL. */
+    int (*follow)(const struct backend_plan *plan, const struct client_answer *a,
+                  struct backend_part *next, struct err *e);
     /* Instead of shape + HTTP: write it somewhere, in a pool thread (directory). Else NULL. */
     int (*deliver)(const struct backend_plan *plan, const struct backend_input *in, struct err *e);
     /* Idempotent: the same item may be sent again without harm (id is part of the address). */

@@ -6,8 +6,8 @@
  * is exponential with full jitter (FORWARD_BACKOFF_MIN_MS … _MAX_MS), Retry-After is honoured up to
  * FORWARD_RETRY_AFTER_MAX_MS; after FORWARD_OPEN_AFTER failures in a row the circuit is open: one
  * profile tries at a time until one is taken. What is permanent is dropped at once, counted, and
- * logged once a minute at most for each backend. What several backends need of one item (decoded,
- * gzip) is made once and shared while it is hot (FORWARD_SHARED_MAX items).
+ * logged once a minute at most for each backend. What several backends need of one item (its
+ * bytes, gzip) is made once and shared while it is hot (FORWARD_SHARED_MAX items).
  */
 #ifndef SIDECAR_FORWARD_FORWARD_H
 #define SIDECAR_FORWARD_FORWARD_H
@@ -50,7 +50,7 @@ int forward_reload(struct forward *f, const struct config *c, struct err *e);
 void forward_secrets(struct forward *f);
 
 /** forward_drain(f): we are ending: no back-off any more, each backend tries what waits at once,
- * newest first, until it is empty or fails. */
+ * until it is empty or fails. */
 void forward_drain(struct forward *f);
 
 /** forward_idle(f): nothing is under way and nothing waits that could go now. */
