@@ -13,6 +13,7 @@
 #include <mbedtls/sha256.h>
 
 #include "auth/base64.h"
+#include "auth/certificate.h"
 #include "auth/file.h"
 
 enum {
@@ -35,6 +36,8 @@ struct auth {
     size_t identities_count;
     struct entry *entries;
     size_t count, cap;
+    struct config_certificate *certificates;
+    size_t certificates_count;
     uint32_t anonymous;
 };
 
@@ -107,6 +110,21 @@ static int add_token(struct auth *a, const struct config_token *t, struct err *e
     return auth_file_tokens(t->file, add_from_file, &f, e);
 }
 
+/* A copy: the table may outlive the configuration it was made from. */
+static int add_certificates(struct auth *a, const struct config *c, struct err *e)
+{
+    size_t n = c->auth.certificates_count;
+
+    if (n == 0)
+        return 0;
+    a->certificates = malloc(n * sizeof(a->certificates[0]));
+    if (!a->certificates)
+        return err_set(e, -ENOMEM, "no memory for auth.certificates");
+    memcpy(a->certificates, c->auth.certificates, n * sizeof(a->certificates[0]));
+    a->certificates_count = n;
+    return 0;
+}
+
 int auth_new(const struct config *c, const char *generated, struct auth **ret, struct err *e)
 {
     struct auth *a = calloc(1, sizeof(*a));
@@ -118,6 +136,8 @@ int auth_new(const struct config *c, const char *generated, struct auth **ret, s
     /* all or nothing: a table that lacks an entry would lock somebody out in silence */
     for (size_t i = 0; i < c->auth.tokens_count && r == 0; i++)
         r = add_token(a, &c->auth.tokens[i], e);
+    if (r == 0)
+        r = add_certificates(a, c, e);
     if (r == 0 && generated) {
         struct filling f = {a, add_identity(a, "start", CONFIG_SCOPE_ALL)};
 
@@ -136,6 +156,7 @@ void auth_free(struct auth *a)
     if (!a)
         return;
     free(a->entries);
+    free(a->certificates);
     free(a);
 }
 
@@ -219,6 +240,24 @@ static void judge_authorization(const struct auth *a, const char *value, size_t 
         ret->why = "Authorization must be Bearer TOKEN, or Basic with the token as the password";
 }
 
+/* No token came. The names of the certificate decide, or, where nobody is named by them, nothing.
+ */
+static void judge_peer(const struct auth *a, const struct auth_peer *peer, struct auth_verdict *ret)
+{
+    int i = auth_certificate_find(a->certificates, a->certificates_count, peer);
+
+    ret->method = AUTH_CERTIFICATE;
+    if (i < 0) {
+        ret->why = peer->verified ? "the client certificate is valid, but auth.certificates names "
+                                    "none of its names"
+                                  : "the client certificate was not verified";
+        return;
+    }
+    ret->known = true;
+    ret->scopes = a->certificates[i].scopes;
+    memcpy(ret->name, a->certificates[i].name, sizeof(ret->name));
+}
+
 void auth_judge(const struct auth *a, const struct auth_request *request, struct auth_verdict *ret)
 {
     /* not known, no scopes: what every way out below starts from */
@@ -231,6 +270,8 @@ void auth_judge(const struct auth *a, const struct auth_request *request, struct
     } else if (request->token) {
         ret->method = AUTH_HEADER;
         look_up(a, request->token, request->token_bytes, ret);
+    } else if (request->peer && a->certificates_count) {
+        judge_peer(a, request->peer, ret);
         /* only without any credential: a wrong one must show, or a typing error goes unseen */
     } else if (a->anonymous) {
         ret->known = true;
@@ -239,6 +280,15 @@ void auth_judge(const struct auth *a, const struct auth_request *request, struct
     } else {
         ret->why = "credentials are needed";
     }
+}
+
+const char *auth_peer_name(const struct auth_peer *peer, enum auth_name kind, size_t i)
+{
+    for (size_t n = 0; n < peer->count && n < AUTH_PEER_NAMES_MAX; n++) {
+        if (peer->names[n].kind == (uint8_t)kind && i-- == 0)
+            return peer->text + peer->names[n].at;
+    }
+    return NULL;
 }
 
 const char *auth_method_name(enum auth_method m)

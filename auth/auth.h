@@ -21,6 +21,27 @@ enum {
 
 struct auth; /* opaque: the table of identities */
 
+/* Whose name is it, and of which kind? */
+enum auth_name { AUTH_NAME_URI, AUTH_NAME_DNS, AUTH_NAME_EMAIL, AUTH_NAME_CN };
+
+enum {
+    AUTH_PEER_NAMES_MAX = 64,
+    AUTH_PEER_NAME_BYTES = CONFIG_TEXT_BYTES, /* a longer one could stand in no configuration */
+    AUTH_PEER_TEXT_BYTES = 8192,              /* all names together, each with its NUL */
+};
+
+/* The client certificate of a connection: what it says of its owner. No pointers: may be copied. */
+struct auth_peer {
+    bool verified; /* chain, time, usage, revocation: all was checked; else the names are a claim */
+    size_t count;
+    struct auth_peer_name {
+        uint8_t kind; /* enum auth_name */
+        uint16_t at;  /* where it begins in text; NUL-terminated */
+    } names[AUTH_PEER_NAMES_MAX];
+    size_t used; /* bytes of text */
+    char text[AUTH_PEER_TEXT_BYTES];
+};
+
 enum auth_method { AUTH_NONE, AUTH_BEARER, AUTH_BASIC, AUTH_HEADER, AUTH_CERTIFICATE };
 
 /* Raw header values as they came, NULL when absent; not necessarily NUL-free: lengths count. */
@@ -29,6 +50,7 @@ struct auth_request {
     size_t authorization_bytes;
     const char *token; /* X-Pprof-Token */
     size_t token_bytes;
+    const struct auth_peer *peer; /* of the connection; NULL: no client certificate */
 };
 
 struct auth_verdict {
@@ -50,6 +72,13 @@ void auth_free(struct auth *a); /* NULL-safe */
 /**
  * auth_judge(a, request, ret): never fails. Two credentials at once are refused, and credentials
  * that are wrong are not known even where anonymous callers would be let in.
+ *
+ * A client certificate belongs to the connection, not to the request, so it is no second
+ * credential: a token that comes with it names the identity (a mesh's proxy or a scraper's agent
+ * shows its certificate on every connection, whoever calls through it), and a wrong token is not
+ * made good by it. Without a token the first entry of auth.certificates that it fits is the
+ * identity; a verified one that fits none is not known. Where auth.certificates is empty,
+ * certificates name nobody: they only say who may connect.
  */
 void auth_judge(const struct auth *a, const struct auth_request *request, struct auth_verdict *ret);
 
@@ -61,6 +90,9 @@ int auth_token_make(char *out, size_t out_bytes);
 
 /** auth_sha256_hex(data, bytes, out): 64 hex digits and a NUL. */
 void auth_sha256_hex(const void *data, size_t bytes, char out[static 65]);
+
+/** auth_peer_name(peer, kind, i): the i-th name of that kind, NULL when there are not so many. */
+const char *auth_peer_name(const struct auth_peer *peer, enum auth_name kind, size_t i);
 
 /** auth_method_name(m): "none", "token", "basic", "header", "mtls". */
 const char *auth_method_name(enum auth_method m);

@@ -16,10 +16,10 @@ static struct session_rules rules_of(const struct config *c)
     };
 }
 
-/* Nobody could call: neither a token nor a right without one. */
+/* Nobody could call: neither a token nor a certificate nor a right without one. */
 static bool locked(const struct config *c)
 {
-    return c->auth.tokens_count == 0 && c->auth.anonymous == 0;
+    return c->auth.tokens_count == 0 && c->auth.certificates_count == 0 && c->auth.anonymous == 0;
 }
 
 static int read_config(const struct reload *r, struct config **ret, struct err *e)

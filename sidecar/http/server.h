@@ -44,6 +44,8 @@ struct server_bytes *server_bytes_take(struct buf *b);
 struct server_bytes *server_bytes_ref(struct server_bytes *s); /* NULL-safe */
 void server_bytes_unref(struct server_bytes *s);               /* NULL-safe */
 
+struct auth_peer; /* auth/auth.h; here it is only carried */
+
 struct server_request {
     enum server_method method;
     const char *path;  /* of the target, percent-decoding NOT applied, without the query; "/…" */
@@ -56,6 +58,9 @@ struct server_request {
     const char *origin, *sec_fetch_site;
     char peer[64]; /* "127.0.0.1:51234", "[::1]:…", "unix:pid 12 uid 0" */
     char id[33]; /* request id: the client's X-Request-Id if it is [A-Za-z0-9-]{1,32}, else made */
+    /* what the connection's verified client certificate says; NULL: none was shown. As long as the
+     * request is the handler's and its client is there. */
+    const struct auth_peer *certificate;
     bool accepts_gzip;
     int listener;                              /* what server_listen() was given */
     uint64_t began_ns;                         /* monotonic: first byte of the request */

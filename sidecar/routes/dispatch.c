@@ -103,6 +103,7 @@ static bool may(struct visit *v)
         .authorization_bytes = r->authorization ? strlen(r->authorization) : 0,
         .token = r->token,
         .token_bytes = r->token ? strlen(r->token) : 0,
+        .peer = r->certificate,
     };
 
     auth_judge(v->state->auth, &credentials, &v->who);

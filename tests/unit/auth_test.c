@@ -83,8 +83,10 @@ static struct auth *must(const char *generated)
 /* NULL stands for a header that did not come. */
 static struct auth_verdict judge(const struct auth *a, const char *authorization, const char *token)
 {
-    struct auth_request r = {authorization, authorization ? strlen(authorization) : 0, token,
-                             token ? strlen(token) : 0};
+    struct auth_request r = {.authorization = authorization,
+                             .authorization_bytes = authorization ? strlen(authorization) : 0,
+                             .token = token,
+                             .token_bytes = token ? strlen(token) : 0};
     struct auth_verdict v;
 
     memset(&v, 0xff, sizeof(v));
@@ -185,7 +187,7 @@ static void one_credential_only(void **state)
 static void raw_bytes(void **state)
 {
     static char big[AUTH_TOKEN_MAX_BYTES + 1];
-    struct auth_request r = {NULL, 0, TOKEN_A "\0x", sizeof(TOKEN_A "\0x") - 1};
+    struct auth_request r = {.token = TOKEN_A "\0x", .token_bytes = sizeof(TOKEN_A "\0x") - 1};
     struct auth_verdict v;
     struct auth *a;
 
@@ -198,7 +200,7 @@ static void raw_bytes(void **state)
     a = must(NULL);
     auth_judge(a, &r, &v);
     assert_false(v.known);
-    r = (struct auth_request){NULL, 0, big, AUTH_TOKEN_MAX_BYTES};
+    r = (struct auth_request){.token = big, .token_bytes = AUTH_TOKEN_MAX_BYTES};
     auth_judge(a, &r, &v);
     assert_true(v.known);
     r.token_bytes++;
