@@ -4,7 +4,8 @@
  * One struct client is one place (scheme, host, port, or a unix socket) with its TLS settings and
  * at most CLIENT_CONNECTIONS_MAX connections, kept alive between requests (idle below 45 s, since
  * Datadog's trace agent closes at 47 s). Names are resolved in libuv's pool; addresses are tried in
- * the resolver's order, the next one when one refuses. HTTPS_PROXY, HTTP_PROXY and NO_PROXY hold as
+ * the resolver's order, the next one when one refuses or is silent for 2 s. https_proxy,
+ * HTTPS_PROXY, http_proxy (this one in lower case only), all_proxy, no_proxy and NO_PROXY hold as
  * curl(1) takes them (CONNECT for https); loopback and unix sockets never go by a proxy.
  *
  * A server is hostile: its head, its chunks and its body are bounded, redirects are never followed
@@ -33,7 +34,8 @@ enum {
     CLIENT_IDLE_MS = 45000,
     CLIENT_HEAD_MAX_BYTES = 16 * 1024,
     CLIENT_HEADERS_MAX = 64,
-    CLIENT_BODY_MAX_BYTES = 1024 * 1024, /* of an answer that is not streamed, unless asked less */
+    CLIENT_BODY_MAX_BYTES = 1024 * 1024, /* of an answer that is not streamed, unless said */
+    CLIENT_REQUEST_BODY_MAX_BYTES = 64 * 1024 * 1024,
     CLIENT_REQUEST_HEADERS_MAX = 24,
     CLIENT_URL_BYTES = 2048,
     CLIENT_WHY_BYTES = 256,
@@ -70,10 +72,11 @@ struct client_request {
     const char *path;   /* with its query; "" : the URL's path. Starts with / and replaces it */
     struct client_header headers[CLIENT_REQUEST_HEADERS_MAX]; /* beside Host, Content-Length */
     size_t headers_count;
-    const void *body; /* copied unless body_owned */
-    size_t bytes;
-    uint64_t total_ms;     /* from asking to the last byte; never 0 */
-    size_t body_max_bytes; /* of the answer; 0: CLIENT_BODY_MAX_BYTES */
+    const void *body;  /* copied, unless body_owned: */
+    size_t bytes;      /* at most CLIENT_REQUEST_BODY_MAX_BYTES */
+    bool body_owned;   /* the caller keeps it until `answered`, client_forget() or client_free() */
+    uint64_t total_ms; /* from asking to the last byte; never 0 */
+    size_t body_max_bytes; /* of the answer; 0: CLIENT_BODY_MAX_BYTES, no bound with a stream */
 };
 
 enum client_fate {
@@ -89,13 +92,15 @@ struct client_answer {
     unsigned status; /* 0 when not known */
     const char *body;
     size_t bytes;
-    const char *why;         /* for people; "" when answered. Never has a header of ours */
-    uint64_t retry_after_ms; /* Retry-After in seconds or as a date; 0: none; at most a day */
-    char content_type[128];  /* lower case, without parameters */
-    char location[256];      /* of a redirect that was not followed */
+    const char *why;             /* for people; "" when answered. Never has a header of ours */
+    uint64_t retry_after_ms;     /* Retry-After in seconds or as a date; 0: none; at most a day */
+    char content_type[128];      /* lower case, without parameters */
+    char location[256];          /* of a redirect that was not followed; "" when longer */
+    const struct response *head; /* for client_header_of(); NULL: no answer's head is there */
 };
 
-/** client_header_of(answer, name): another header's value (the first), or NULL. */
+/** client_header_of(answer, name): another header's value (the first), or NULL. Valid in the
+ * callback. */
 const char *client_header_of(const struct client_answer *a, const char *name);
 
 typedef void (*client_answered)(void *data, const struct client_answer *answer);
@@ -104,7 +109,8 @@ typedef void (*client_answered)(void *data, const struct client_answer *answer);
 struct client_stream {
     /* The head is there; false: no more is wanted (the callback `answered` still comes). */
     bool (*head)(void *data, const struct client_answer *head);
-    /* Some of the body; false: pause until client_resume(). The bytes were taken all the same. */
+    /* Some of the body; false: pause until client_resume(). The bytes were taken all the same. The
+     * end can follow a pause at once: `answered` may come before client_resume(). */
     bool (*body)(void *data, const void *bytes, size_t n);
 };
 
