@@ -20,10 +20,19 @@ enum {
     LL_ABI_MAX = 7,
 };
 
-#define LL_FS_READ_FILE UINT64_C(4)
-#define LL_FS_READ_DIR  UINT64_C(8)
-#define LL_NET_TCP      UINT64_C(3) /* bind, connect */
-#define LL_SCOPE        UINT64_C(3) /* abstract unix sockets, signals */
+#define LL_FS_WRITE_FILE  UINT64_C(2)
+#define LL_FS_READ_FILE   UINT64_C(4)
+#define LL_FS_READ_DIR    UINT64_C(8)
+#define LL_FS_REMOVE_FILE UINT64_C(0x20)
+#define LL_FS_MAKE_DIR    UINT64_C(0x80)
+#define LL_FS_MAKE_REG    UINT64_C(0x100)
+#define LL_FS_REFER       UINT64_C(0x2000) /* links and renames between folders; ABI 2 */
+#define LL_NET_TCP        UINT64_C(3)      /* bind, connect */
+#define LL_SCOPE          UINT64_C(3)      /* abstract unix sockets, signals */
+
+#define LL_FS_READ (LL_FS_READ_FILE | LL_FS_READ_DIR)
+#define LL_FS_KEEP \
+    (LL_FS_READ | LL_FS_WRITE_FILE | LL_FS_REMOVE_FILE | LL_FS_MAKE_DIR | LL_FS_MAKE_REG)
 
 struct ll_ruleset {
     uint64_t fs, net, scoped;
@@ -43,9 +52,10 @@ static uint64_t fs_rights(long abi)
     return all[abi];
 }
 
-static int allow_path(int ruleset, const char *path)
+/* Rights that make no sense for a plain file are an error there: it gets what it can have. */
+static int allow_path(int ruleset, const char *path, uint64_t rights)
 {
-    struct ll_path rule = {.access = LL_FS_READ_FILE};
+    struct ll_path rule = {.access = rights & (LL_FS_READ_FILE | LL_FS_WRITE_FILE)};
     struct stat st;
     int r = 0;
 
@@ -53,7 +63,7 @@ static int allow_path(int ruleset, const char *path)
     if (rule.fd < 0)
         return errno == ENOENT || errno == EACCES ? 0 : -errno; /* cannot be read anyway */
     if (fstat(rule.fd, &st) == 0 && S_ISDIR(st.st_mode))
-        rule.access |= LL_FS_READ_DIR;
+        rule.access = rights;
     if (syscall(LL_ADD_RULE, ruleset, LL_RULE_PATH_BENEATH, &rule, 0) != 0)
         r = -errno;
     (void)close(rule.fd);
@@ -62,10 +72,15 @@ static int allow_path(int ruleset, const char *path)
 
 int landlock_allow_paths(const struct sandbox_want *want, int ruleset)
 {
+    uint64_t keep = LL_FS_KEEP;
     int r = 0;
 
     for (size_t i = 0; i < want->read_paths_count && r == 0; i++)
-        r = allow_path(ruleset, want->read_paths[i]);
+        r = allow_path(ruleset, want->read_paths[i], LL_FS_READ);
+    if (syscall(LL_CREATE_RULESET, NULL, 0, 1u) >= 2) /* ABI 1 refuses such links to everybody */
+        keep |= LL_FS_REFER;
+    for (size_t i = 0; i < want->write_paths_count && r == 0; i++)
+        r = allow_path(ruleset, want->write_paths[i], keep);
     return r;
 }
 

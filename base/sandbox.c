@@ -84,8 +84,6 @@ static int set_limits(const struct sandbox_want *want, struct err *e)
 
     (void)setrlimit(RLIMIT_CORE, &none);
     limit_address_space(want);
-    if (want->role != SANDBOX_GUARD) /* root is exempt by capability only, and we have none left */
-        (void)setrlimit(RLIMIT_NPROC, &none);
     if (want->nofile) {
         if (getrlimit(RLIMIT_NOFILE, &files) != 0)
             return err_set(e, -errno, "cannot read RLIMIT_NOFILE");
@@ -96,6 +94,29 @@ static int set_limits(const struct sandbox_want *want, struct err *e)
         if (setrlimit(RLIMIT_NOFILE, &files) != 0)
             return err_set(e, -errno, "cannot set RLIMIT_NOFILE");
     }
+    return 0;
+}
+
+/*
+ * What sampler and sidecar are refused beyond capabilities. The threads come between the layers
+ * that belong to a thread and those that end the making of threads: RLIMIT_NPROC counts them too,
+ * and the filter is put over all that are there (SECCOMP_FILTER_FLAG_TSYNC).
+ */
+static int close_in(const struct sandbox_want *want, struct sandbox_state *s, struct err *e)
+{
+    struct rlimit none = {0, 0};
+    int r;
+
+    s->landlock_abi = landlock_enter(want);
+    if (s->landlock_abi < 0)
+        return err_set(e, s->landlock_abi, "Landlock: %s", strerror(-s->landlock_abi));
+    r = want->threads ? want->threads() : 0;
+    if (r)
+        return err_set(e, r, "cannot start threads: %s", strerror(-r));
+    (void)setrlimit(RLIMIT_NPROC, &none); /* root is exempt by capability, and we have none left */
+    s->seccomp = seccomp_enter(want);
+    if (s->seccomp < 0)
+        return err_set(e, s->seccomp, "seccomp: %s", strerror(-s->seccomp));
     return 0;
 }
 
@@ -114,21 +135,14 @@ int sandbox_enter(const struct sandbox_want *want, struct sandbox_state *ret, st
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_set(e, -errno, "cannot set no_new_privs");
     s.no_new_privs = true;
-    if (want->role != SANDBOX_GUARD) {
-        s.landlock_abi = landlock_enter(want);
-        if (s.landlock_abi < 0)
-            return err_set(e, s.landlock_abi, "Landlock: %s", strerror(-s.landlock_abi));
-    }
     s.starts_programs = want->role == SANDBOX_GUARD;
     s.uid = getuid();
     s.gid = getgid();
     s.caps = sandbox_caps();
     s.dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
-    if (want->role != SANDBOX_GUARD) {
-        s.seccomp = seccomp_enter(want->role);
-        if (s.seccomp < 0)
-            return err_set(e, s.seccomp, "seccomp: %s", strerror(-s.seccomp));
-    }
+    r = want->role == SANDBOX_GUARD ? 0 : close_in(want, &s, e);
+    if (r)
+        return r;
     if (ret)
         *ret = s;
     return 0;

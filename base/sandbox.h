@@ -3,9 +3,9 @@
  * has not is said, and the others are used all the same.
  *
  * Order (sandbox_enter): rlimits, dumpable 0, bounding set, capabilities, no_new_privs, Landlock,
- * seccomp; then one log line with what is left. Sources: capabilities(7), prctl(2), landlock(7),
- * seccomp(2), and the tables in base/seccomp.c. Under ASan the runtime needs a few calls more;
- * base/seccomp.c names them.
+ * the program's threads, seccomp; then one log line with what is left. Sources: capabilities(7),
+ * prctl(2), landlock(7), seccomp(2), and the tables in base/seccomp.c. Under ASan the runtime needs
+ * a few calls more; base/seccomp.c names them.
  */
 #ifndef BASE_SANDBOX_H
 #define BASE_SANDBOX_H
@@ -26,6 +26,7 @@
 
 enum {
     SANDBOX_PATHS_MAX = 64,
+    SANDBOX_WRITES_MAX = 24,
     SANDBOX_UID = 65532,     /* "nonroot" of common images: owns nothing */
     SANDBOX_ADDRESS_GIB = 4, /* RLIMIT_AS of sampler and sidecar: rings and profiles are far less */
 };
@@ -46,6 +47,17 @@ struct sandbox_want {
     uint32_t nofile;    /* RLIMIT_NOFILE, 0: as it is */
     const char *read_paths[SANDBOX_PATHS_MAX]; /* files and folders that may be read (Landlock) */
     size_t read_paths_count;
+    /* folders beneath which files and folders may be made, linked, renamed and removed; without
+     * one, nothing can be opened for writing at all (seccomp) */
+    const char *write_paths[SANDBOX_WRITES_MAX];
+    size_t write_paths_count;
+    /*
+     * Starts all threads that the program will ever have; NULL: none. Capabilities, no_new_privs
+     * and Landlock belong to a thread, and a new one has those of the thread that makes it: so it
+     * is called when they hold, and returns when all have begun: libc's part of a thread's start
+     * would not pass the filter. Afterwards no thread can be made any more.
+     */
+    int (*threads)(void);
 };
 
 struct sandbox_state {
@@ -88,7 +100,8 @@ int sandbox_set_caps(uint64_t bits);
 int landlock_enter(const struct sandbox_want *want);
 /** landlock_allow_paths(want, ruleset): for sandbox_want.allow. */
 int landlock_allow_paths(const struct sandbox_want *want, int ruleset);
-/** seccomp_enter(role): instructions loaded, 0 when the kernel has none, -errno. */
-int seccomp_enter(enum sandbox_role role);
+/** seccomp_enter(want): for all threads: instructions loaded, 0 when the kernel has none, -errno.
+ */
+int seccomp_enter(const struct sandbox_want *want);
 
 #endif

@@ -31,6 +31,9 @@ enum {
 /* Flags of memfd_create(2): no huge pages, whose absence is a SIGBUS for whoever maps them. */
 #define MEMFD_FLAGS ((uint32_t)(MFD_CLOEXEC | MFD_ALLOW_SEALING) | MFD_NOEXEC_SEAL_FLAG)
 
+/* What stays forbidden to who may write: a file without a name, and cutting one by opening it. */
+#define OPEN_ODD ((uint32_t)(O_TRUNC | (O_TMPFILE & ~O_DIRECTORY)))
+
 /* What makes open(2) more than reading. */
 #define OPEN_CHANGES ((uint32_t)(O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY)))
 
@@ -83,6 +86,14 @@ static const int sidecar_calls[] = {
 #endif
 #ifdef SYS_readlink
     SYS_readlink,
+#endif
+};
+
+/* Where it keeps files: one is written aside, synced, and then gets its name. */
+static const int keeper_calls[] = {
+    SYS_fsync,    SYS_linkat, SYS_unlinkat, SYS_mkdirat, SYS_renameat2, SYS_flock,
+#ifdef SYS_renameat
+    SYS_renameat,
 #endif
 };
 
@@ -169,19 +180,26 @@ static void head(struct program *p)
 #endif
 }
 
-/* What only the sidecar may do: serve, and read the files of its configuration again. */
-static void sidecar_body(struct program *p)
+/*
+ * What only the sidecar may do: serve, read the files of its configuration again, and keep profiles
+ * where there is a folder for them (which folder, only Landlock can tell).
+ */
+static void sidecar_body(struct program *p, bool keeps)
 {
+    uint32_t refused = keeps ? OPEN_ODD : OPEN_CHANGES;
+
     for (size_t i = 0; i < sizeof(sidecar_calls) / sizeof(sidecar_calls[0]); i++)
         when(p, sidecar_calls[i], SECCOMP_RET_ALLOW);
     when_socket_option(p, SOL_SOCKET, SO_SNDBUF);
     when_one_of(p, SYS_ioctl, 1, ioctl_requests, sizeof(ioctl_requests) / sizeof(ioctl_requests[0]),
                 SECCOMP_RET_ERRNO | ENOTTY);
     /* also where there is no Landlock: it has the rights of a user over his files */
-    when_arg(p, SYS_openat, 2, OPEN_CHANGES, 0, SECCOMP_RET_ERRNO | EACCES);
+    when_arg(p, SYS_openat, 2, refused, 0, SECCOMP_RET_ERRNO | EACCES);
 #ifdef SYS_open
-    when_arg(p, SYS_open, 1, OPEN_CHANGES, 0, SECCOMP_RET_ERRNO | EACCES);
+    when_arg(p, SYS_open, 1, refused, 0, SECCOMP_RET_ERRNO | EACCES);
 #endif
+    for (size_t i = 0; keeps && i < sizeof(keeper_calls) / sizeof(keeper_calls[0]); i++)
+        when(p, keeper_calls[i], SECCOMP_RET_ALLOW);
 }
 
 static void sampler_body(struct program *p)
@@ -191,7 +209,7 @@ static void sampler_body(struct program *p)
     when(p, SYS_newfstatat, SECCOMP_RET_ALLOW); /* fstat(2) of newer libcs */
 }
 
-static void body(struct program *p, enum sandbox_role role)
+static void body(struct program *p, const struct sandbox_want *want)
 {
     for (size_t i = 0; i < sizeof(common_calls) / sizeof(common_calls[0]); i++)
         when(p, common_calls[i], SECCOMP_RET_ALLOW);
@@ -205,8 +223,8 @@ static void body(struct program *p, enum sandbox_role role)
     when_arg(p, SYS_sendmsg, 2, MSG_FASTOPEN, 0, SECCOMP_RET_KILL_PROCESS);
     when_one_of(p, SYS_fcntl, 1, fcntl_commands, sizeof(fcntl_commands) / sizeof(fcntl_commands[0]),
                 SECCOMP_RET_KILL_PROCESS);
-    if (role == SANDBOX_SIDECAR)
-        sidecar_body(p);
+    if (want->role == SANDBOX_SIDECAR)
+        sidecar_body(p, want->write_paths_count > 0);
     else
         sampler_body(p);
     /* tried by libraries, done without: io_uring (libuv >= 1.45), thread and kernel hints */
@@ -220,14 +238,14 @@ static void body(struct program *p, enum sandbox_role role)
     give(p, SECCOMP_RET_KILL_PROCESS);
 }
 
-int seccomp_enter(enum sandbox_role role)
+int seccomp_enter(const struct sandbox_want *want)
 {
 #ifdef SECCOMP_ARCH
     struct program p = {.count = 0};
     struct sock_fprog prog;
 
     head(&p);
-    body(&p, role);
+    body(&p, want);
     if (p.count > SECCOMP_MAX_INSNS)
         return -E2BIG;
     prog = (struct sock_fprog){(unsigned short)p.count, p.insn};
@@ -238,7 +256,7 @@ int seccomp_enter(enum sandbox_role role)
     /* EINVAL: no filters in this kernel, or a mistake in ours; the kernel knows which */
     return errno == EINVAL && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0 ? 0 : -errno;
 #else
-    (void)role;
+    (void)want;
     return 0;
 #endif
 }

@@ -11,11 +11,12 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <uv.h>
 
 #include "base/sandbox.h"
 
 enum {
-    SPARE_FDS = 128, /* listeners, links, the loop's own, bulks on their way, files re-read */
+    SPARE_FDS = 192, /* listeners, links, the loop's own, bulks on their way, files re-read */
 };
 
 int confine_loop(void)
@@ -96,15 +97,80 @@ static void add_folder(struct folders *f, const char *file)
     free(real);
 }
 
+/* A folder that is kept in, and the one it lies in when that is one of its own ("/data" and
+ * "/var/lib" are not): a kept folder that was deleted can be made anew then. */
+static void add_kept(struct folders *f, const char *folder)
+{
+    enum { OWN_DEPTH = 3 };
+    char *real = folder[0] ? realpath(folder, NULL) : NULL;
+    unsigned depth = 0;
+    size_t last = 0;
+
+    for (size_t i = 0; real && real[i]; i++) {
+        if (real[i] == '/') {
+            depth++;
+            last = i;
+        }
+    }
+    if (real && depth > OWN_DEPTH && !holds_others(real, last))
+        add_path(f, real, last);
+    else if (real)
+        add_path(f, real, strlen(real));
+    free(real);
+}
+
+/* What the program keeps by itself: the spool, the history, a backend that is a folder. */
+static void add_all_kept(struct folders *f, const struct config *c)
+{
+    add_kept(f, c->spool.dir);
+    add_kept(f, c->history.dir);
+    for (size_t i = 0; i < c->forward_count; i++) {
+        if (c->forward[i].type == CONFIG_BACKEND_DIRECTORY)
+            add_kept(f, c->forward[i].path);
+    }
+}
+
+static void no_work(uv_work_t *w)
+{
+    (void)w;
+}
+
+static void no_work_done(uv_work_t *w, int status)
+{
+    (void)w;
+    (void)status;
+}
+
+/*
+ * libuv starts all threads of its pool with the first piece of work, and they stay; it ends the
+ * program where it cannot. When that returns, each has begun (init_threads() in its threadpool.c,
+ * 1.44 to 1.51, waits for it). A loop of its own, so that none of ours turns before we are
+ * confined.
+ */
+static int start_pool(void)
+{
+    uv_loop_t loop;
+    uv_work_t work;
+    int r = uv_loop_init(&loop);
+
+    if (r)
+        return r;
+    r = uv_queue_work(&loop, &work, no_work, no_work_done);
+    (void)uv_run(&loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&loop);
+    return r;
+}
+
 int confine_enter(const struct config *c, struct err *e)
 {
     struct sandbox_want want = {
         .role = SANDBOX_SIDECAR,
         .allow = landlock_allow_paths,
+        .threads = start_pool,
         .nofile = c->limits.connections + SPARE_FDS,
     };
     struct sandbox_state state;
-    struct folders f = {.count = 0};
+    struct folders f = {.count = 0}, kept = {.count = 0};
     int r;
 
     add_folder(&f, c->path[0] ? c->path : CONFIG_DEFAULT_FILE);
@@ -117,10 +183,16 @@ int confine_enter(const struct config *c, struct err *e)
     for (size_t i = 0; i < f.count; i++)
         want.read_paths[i] = f.path[i];
     want.read_paths_count = f.count;
+    add_all_kept(&kept, c);
+    for (size_t i = 0; i < kept.count && i < SANDBOX_WRITES_MAX; i++)
+        want.write_paths[i] = kept.path[i];
+    want.write_paths_count = kept.count < SANDBOX_WRITES_MAX ? kept.count : SANDBOX_WRITES_MAX;
     r = sandbox_enter(&want, &state, e);
     if (r == 0)
         sandbox_log(&state);
     for (size_t i = 0; i < f.count; i++)
         free(f.path[i]);
+    for (size_t i = 0; i < kept.count; i++)
+        free(kept.path[i]);
     return r;
 }

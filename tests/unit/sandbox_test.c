@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -42,6 +43,8 @@ enum {
 };
 
 static char folder[64], file[96];
+static char kept[96], kept_file[128]; /* a folder that may be written to, and a file in it */
+static bool keeps;                    /* the next attempts have it, and a thread */
 static pid_t parent;
 static int listener = -1, pair[2] = {-1, -1};
 
@@ -384,6 +387,144 @@ static int call_of_32_bit(void)
 }
 #endif
 
+/* --- attempts of one that keeps files --- */
+
+static int beneath(const char *name, char *out, size_t bytes)
+{
+    return snprintf(out, bytes, "%s/%s", kept, name) < (int)bytes ? 0 : -1;
+}
+
+static int make_kept(void)
+{
+    char path[160];
+
+    (void)beneath("new", path, sizeof(path));
+    return code(open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+}
+
+static int sync_kept(void)
+{
+    int fd = open(kept_file, O_WRONLY);
+
+    return fd < 0 ? errno : code(fsync(fd));
+}
+
+static int folder_kept(void)
+{
+    char path[160];
+
+    (void)beneath("folder", path, sizeof(path));
+    return code(mkdirat(AT_FDCWD, path, 0700));
+}
+
+/* Into another folder: what the spool is made of. */
+static int link_kept(void)
+{
+    char path[160];
+
+    (void)beneath("folder/link", path, sizeof(path));
+    return code(linkat(AT_FDCWD, kept_file, AT_FDCWD, path, 0));
+}
+
+static int rename_kept(void)
+{
+    char from[160], to[160];
+
+    (void)beneath("folder/link", from, sizeof(from));
+    (void)beneath("renamed", to, sizeof(to));
+    return code(renameat(AT_FDCWD, from, AT_FDCWD, to));
+}
+
+static int unlink_kept(void)
+{
+    char path[160];
+
+    (void)beneath("renamed", path, sizeof(path));
+    return code(unlinkat(AT_FDCWD, path, 0));
+}
+
+static int link_out(void)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof(path), "%s/out", folder);
+    return linkat(AT_FDCWD, kept_file, AT_FDCWD, path, 0) == 0 ? ALLOWED : EACCES;
+}
+
+static int special_file(void)
+{
+    char path[160];
+
+    (void)beneath("fifo", path, sizeof(path));
+    return code(mknodat(AT_FDCWD, path, S_IFIFO | 0600, 0));
+}
+
+static int symbolic_link(void)
+{
+    char path[160];
+
+    (void)beneath("symlink", path, sizeof(path));
+    return code(symlinkat("/etc/passwd", AT_FDCWD, path));
+}
+
+static int nameless_kept(void)
+{
+    return code(open(kept, O_RDWR | O_TMPFILE, 0600));
+}
+
+static int truncate_kept(void)
+{
+    return code(open(kept_file, O_WRONLY | O_TRUNC));
+}
+
+static pthread_barrier_t gate;
+static pthread_t worker;
+static int (*work)(void);
+
+static void *at_work(void *data)
+{
+    (void)pthread_barrier_wait(&gate); /* begun */
+    (void)pthread_barrier_wait(&gate); /* now */
+    *(int *)data = work ? work() : 0;
+    return NULL;
+}
+
+static int worker_says;
+
+/* Begun, not only made: what libc does at a thread's start would end it under the filter. */
+static int one_thread(void)
+{
+    if (pthread_barrier_init(&gate, NULL, 2) != 0 ||
+        pthread_create(&worker, NULL, at_work, &worker_says) != 0)
+        return -EAGAIN;
+    (void)pthread_barrier_wait(&gate);
+    return 0;
+}
+
+/* The thread was there before the filter, and has it all the same, and Landlock's rules. */
+static int in_thread(int (*what)(void))
+{
+    work = what;
+    (void)pthread_barrier_wait(&gate);
+    (void)pthread_join(worker, NULL);
+    return worker_says;
+}
+
+static int thread_opens_passwd(void)
+{
+    return in_thread(open_passwd);
+}
+
+static int thread_keeps(void)
+{
+    return in_thread(sync_kept);
+}
+
+static int thread_socket(void)
+{
+    return in_thread(make_socket);
+}
+
 /* --- the table --- */
 
 /* In an ASan build the runtime needs calls of its own, which are no loss there. */
@@ -454,6 +595,31 @@ static const struct attempt {
 #endif
 };
 
+/* In this order: some build upon those before. */
+static const struct attempt keeper[] = {
+    {"create", make_kept, OTHER, ALLOWED, false},
+    {"fsync", sync_kept, OTHER, ALLOWED, false},
+    {"mkdir", folder_kept, OTHER, ALLOWED, false},
+    {"link", link_kept, OTHER, ALLOWED, false},
+    {"rename", rename_kept, OTHER, ALLOWED, false},
+    {"unlink", unlink_kept, OTHER, ALLOWED, false},
+    {"create elsewhere", create, OTHER, EACCES, true},
+    {"write a file that may be read", open_granted_to_write, OTHER, EACCES, true},
+    {"unlink elsewhere", delete_file, OTHER, EACCES, true},
+    {"link to elsewhere", link_out, OTHER, EACCES, true},
+    {"open a file", open_passwd, OTHER, EACCES, true},
+    {"mkfifo", special_file, OTHER, KILLED, false},
+    {"symlink", symbolic_link, OTHER, KILLED, false},
+    {"nameless file", nameless_kept, OTHER, EACCES, false},
+    {"truncate", truncate_kept, OTHER, EACCES, false},
+    {"chmod", change_mode, OTHER, KILLED, false},
+    {"thread", start_thread, OTHER, KILLED, false},
+    {"fork", fork_off, OTHER, KILLED, false},
+    {"a thread's file", thread_opens_passwd, OTHER, EACCES, true},
+    {"a thread keeps", thread_keeps, OTHER, ALLOWED, false},
+    {"a thread's socket", thread_socket, OTHER, KILLED, false},
+};
+
 static struct sandbox_want want_of(enum sandbox_role role)
 {
     struct sandbox_want want = {.role = role, .nofile = 64};
@@ -462,6 +628,11 @@ static struct sandbox_want want_of(enum sandbox_role role)
         want.allow = landlock_allow_paths;
         want.read_paths[0] = folder;
         want.read_paths_count = 1;
+        if (keeps) {
+            want.write_paths[0] = kept;
+            want.write_paths_count = 1;
+            want.threads = one_thread;
+        }
     }
     return want;
 }
@@ -499,7 +670,7 @@ static int run_in(enum sandbox_role role, int (*run)(void), struct sandbox_state
                                                              : WEXITSTATUS(status);
 }
 
-static void try_all(enum sandbox_role role)
+static void try_all(enum sandbox_role role, const struct attempt *list, size_t n)
 {
     struct sandbox_state s;
     unsigned wrong = 0;
@@ -507,8 +678,8 @@ static void try_all(enum sandbox_role role)
     assert_int_equal(run_in(role, NULL, &s), 0);
     if (s.seccomp == 0)
         skip();
-    for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
-        const struct attempt *a = &attempts[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct attempt *a = &list[i];
         int wants = role == SANDBOX_SAMPLER ? a->sampler : a->sidecar;
         int got;
 
@@ -526,13 +697,26 @@ static void try_all(enum sandbox_role role)
 static void the_sampler(void **state)
 {
     (void)state;
-    try_all(SANDBOX_SAMPLER);
+    try_all(SANDBOX_SAMPLER, attempts, sizeof(attempts) / sizeof(attempts[0]));
 }
 
 static void the_sidecar(void **state)
 {
     (void)state;
-    try_all(SANDBOX_SIDECAR);
+    try_all(SANDBOX_SIDECAR, attempts, sizeof(attempts) / sizeof(attempts[0]));
+}
+
+/* Link and rename between folders take ABI 2; before it the spool copies (EXDEV). */
+static void a_sidecar_that_keeps(void **state)
+{
+    struct sandbox_state s;
+
+    (void)state;
+    keeps = true;
+    assert_int_equal(run_in(SANDBOX_SIDECAR, NULL, &s), 0);
+    if (s.landlock_abi != 1)
+        try_all(SANDBOX_SIDECAR, keeper, sizeof(keeper) / sizeof(keeper[0]));
+    keeps = false;
 }
 
 /* --- what is left --- */
@@ -627,6 +811,10 @@ static int prepare(void **state)
     if (!mkdtemp(folder))
         return -1;
     (void)snprintf(file, sizeof(file), "%s/file", folder);
+    (void)snprintf(kept, sizeof(kept), "%s/kept", folder);
+    (void)snprintf(kept_file, sizeof(kept_file), "%s/file", kept);
+    if (mkdir(kept, 0700) != 0 || close(open(kept_file, O_WRONLY | O_CREAT, 0600)) != 0)
+        return -1;
     fd = open(file, O_WRONLY | O_CREAT, 0600);
     (void)close(fd);
     parent = getpid();
@@ -640,8 +828,16 @@ static int prepare(void **state)
 
 static int clean(void **state)
 {
+    char path[160];
+
     (void)state;
     (void)unlink(file);
+    (void)unlink(kept_file);
+    (void)beneath("new", path, sizeof(path));
+    (void)unlink(path);
+    (void)beneath("folder", path, sizeof(path));
+    (void)rmdir(path);
+    (void)rmdir(kept);
     return rmdir(folder);
 }
 
@@ -650,6 +846,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_sampler),
         cmocka_unit_test(the_sidecar),
+        cmocka_unit_test(a_sidecar_that_keeps),
         cmocka_unit_test(what_is_left),
         cmocka_unit_test(kernels_that_have_less),
     };
