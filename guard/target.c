@@ -13,6 +13,7 @@
 #include "base/bulk.h"
 #include "base/num.h"
 #include "base/sandbox.h"
+#include "guard/cgroup.h"
 #include "guard/event.h"
 #include "guard/mapped.h"
 #include "guard/relief.h"
@@ -230,6 +231,7 @@ int target_take(struct target *t, pid_t pid, uint64_t start_ticks)
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     uint32_t generation = t->wire.generation;
     char exe[PROC_PATH_BYTES];
+    char cgroup[PROC_TEXT_MAX_BYTES];
     struct proc_stat st;
     int64_t uid;
 
@@ -251,6 +253,8 @@ int target_take(struct target *t, pid_t pid, uint64_t start_ticks)
     t->wire.start_real_ns = proc_start_real_ns(st.start_ticks);
     codec_text(t->wire.name, sizeof(t->wire.name),
                proc_exe(pid, exe, sizeof(exe)) == 0 ? proc_base(exe) : st.comm);
+    if (proc_read(pid, "cgroup", cgroup, sizeof(cgroup)) > 0)
+        (void)cgroup_container(cgroup, t->wire.container);
     probe(t);
     return 0;
 }

@@ -10,7 +10,9 @@
 static int target_ok(const struct wire_target *t)
 {
     return t->state <= WIRE_TARGET_AMBIGUOUS && t->mode <= WIRE_MODE_RESTRICTED &&
-           codec_text_ok(t->name, sizeof(t->name)) && codec_text_ok(t->reason, sizeof(t->reason));
+           codec_text_ok(t->name, sizeof(t->name)) &&
+           codec_text_ok(t->container, sizeof(t->container)) &&
+           codec_text_ok(t->reason, sizeof(t->reason));
 }
 
 static int take_news(struct ask_guard *g)

@@ -7,7 +7,7 @@
 /* Bodies are sent as they lie in memory: a hole in one would leak what was there before. */
 _Static_assert(sizeof(struct wire_head) == 16, "no padding");
 _Static_assert(sizeof(struct wire_target) ==
-                   8 * 4 + 2 * 8 + 2 * 4 + WIRE_NAME_BYTES + WIRE_TEXT_BYTES,
+                   8 * 4 + 2 * 8 + 2 * 4 + WIRE_NAME_BYTES + WIRE_CONTAINER_BYTES + WIRE_TEXT_BYTES,
                "no padding");
 _Static_assert(sizeof(struct wire_status) == sizeof(struct wire_target) +
                                                  WIRE_PROGRAMS * sizeof(struct wire_process) + 8 +

@@ -35,6 +35,7 @@ enum {
     WIRE_PERF_RINGS_MAX = 1024,
     WIRE_TICK_MAX = 1024,  /* new periods in one ASK_PERF_TICK */
     WIRE_TEXT_BYTES = 320, /* a reason for people, NUL-terminated */
+    WIRE_CONTAINER_BYTES = 72,
     WIRE_NAME_BYTES = 64,
     WIRE_HZ_MAX = 10000,
     WIRE_SECONDS_MAX = 3600,
@@ -158,7 +159,8 @@ struct wire_target {
     uint64_t start_ticks;   /* stat field 22: with the pid, who it is */
     uint32_t pid;           /* for people (log, status); never sent back */
     uint32_t uid;
-    char name[WIRE_NAME_BYTES];   /* comm or the executable's base name, printable */
+    char name[WIRE_NAME_BYTES];           /* comm or the executable's base name, printable */
+    char container[WIRE_CONTAINER_BYTES]; /* the container it runs in, 64 hex digits; "": none */
     char reason[WIRE_TEXT_BYTES]; /* why it is not up, or what is refused and what would grant it */
 };
 
