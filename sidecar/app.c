@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "sidecar/banner.h"
+#include "sidecar/expiry.h"
 #include "sidecar/reload.h"
 #include "sidecar/routes/dispatch.h"
 #include "sidecar/routes/table.h"
@@ -40,6 +41,7 @@ struct app {
     struct app_handles *handles;
     struct state st;
     struct reload reload;
+    struct expiry expiry;
     char health[STATE_ADDRESSES_BYTES];
     bool begun; /* confined and listening: app_begin() is through */
     bool ready_said;
@@ -177,6 +179,8 @@ static void on_poll(uv_timer_t *t)
     MAGIC_CHECK(a, APP_MAGIC);
     reload_if_changed(&a->reload, &a->st);
     leak_watch_news(a->st.leak_watch);
+    expiry_log(&a->expiry, (int64_t)(clock_real_ns() / CLOCK_NS_PER_SEC),
+               server_cert_expiry(a->st.server), server_crl_expiry(a->st.server));
     ask_about(a);
 }
 

@@ -176,6 +176,9 @@ int confine_enter(const struct config *c, struct err *e)
     add_folder(&f, c->path[0] ? c->path : CONFIG_DEFAULT_FILE);
     add_folder(&f, c->admin.certificate);
     add_folder(&f, c->admin.key);
+    add_folder(&f, c->admin.client_ca);
+    for (size_t i = 0; i < c->admin.crls_count; i++)
+        add_folder(&f, c->admin.crls[i]);
     for (size_t i = 0; i < c->auth.tokens_count; i++) {
         if (!c->auth.tokens[i].has_hash)
             add_folder(&f, c->auth.tokens[i].file);

@@ -270,6 +270,14 @@ void metrics_print(const struct metrics *m, const struct metrics_now *now, struc
     family(out, "cert_expiry_timestamp_seconds", "gauge", "When the served certificate ends.");
     if (now->cert_expiry)
         buf_printf(out, "pillion_cert_expiry_timestamp_seconds %" PRId64 "\n", now->cert_expiry);
+    family(out, "crl_expiry_timestamp_seconds", "gauge",
+           "When the first revocation list of client certificates is stale.");
+    if (now->crl_expiry)
+        buf_printf(out, "pillion_crl_expiry_timestamp_seconds %" PRId64 "\n", now->crl_expiry);
+    family(out, "client_certificates_refused_total", "counter",
+           "Client certificates refused, or missing where one is required.");
+    buf_printf(out, "pillion_client_certificates_refused_total %" PRIu64 "\n",
+               now->certificates_refused);
     family(out, "config_last_reload_successful", "gauge", "0 while the last reload was refused.");
     buf_printf(out, "pillion_config_last_reload_successful %d\n", now->reload_ok);
     print_programs(now, out);

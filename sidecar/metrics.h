@@ -70,6 +70,8 @@ struct metrics_now {
     const struct leak *leak;        /* NULL: nothing seen */
     uint32_t in_flight;
     int64_t cert_expiry; /* seconds since 1970, 0: no TLS */
+    int64_t crl_expiry;  /* the same of the first revocation list, 0: none */
+    uint64_t certificates_refused;
     bool reload_ok;
     const char *const *handlers; /* names by index; NULL at an index: "other" */
     const char *const *methods;  /* METRICS_AUTH_METHODS names */

@@ -45,6 +45,9 @@ void watch_others(struct watch *w, const struct config *c)
 
     digest = add(digest, c->admin.certificate);
     digest = add(digest, c->admin.key);
+    digest = add(digest, c->admin.client_ca);
+    for (size_t i = 0; i < c->admin.crls_count; i++)
+        digest = add(digest, c->admin.crls[i]);
     for (size_t i = 0; i < c->auth.tokens_count; i++) {
         if (!c->auth.tokens[i].has_hash)
             digest = add(digest, c->auth.tokens[i].file);

@@ -27,6 +27,7 @@ enum {
     CONN_MAGIC = 0x434f4e4e,
     CONN_STEPS_MAX = 16, /* more in one turn of the loop would be a defect of ours */
     CONN_KEEP_TIMER = -1,
+    CONN_SAY_REFUSAL_MS = 1000, /* strangers must not be able to fill the log */
 };
 
 enum state {
@@ -183,6 +184,7 @@ static void drop(struct conn *c, bool force)
     if (was != STATE_GONE)
         uv_close((uv_handle_t *)&c->poll, on_closed);
     c->watching = 0;
+    c->request.certificate = NULL; /* it goes with the stream, which a kept request outlives */
     stream_close(&c->stream);
     if (was == STATE_WAIT && !c->request.on_gone && !force) {
         enter(c, STATE_GONE);
@@ -346,15 +348,38 @@ static enum step later(const struct conn *c, bool write)
     return stream_wants_write(&c->stream, write) ? STEP_WRITE : STEP_READ;
 }
 
+/* The alert has one word for the client; who has to mend it needs the whole reason. */
+static void say_refused(struct conn *c, const char *why)
+{
+    struct conn_env *env = c->env;
+    uint64_t now = clock_mono_ns();
+    char subject[256];
+
+    env->counts.certificates_refused++;
+    if (env->refusal_said_ns &&
+        now - env->refusal_said_ns < CONN_SAY_REFUSAL_MS * CLOCK_NS_PER_MS) {
+        env->refusals_unsaid++;
+        return;
+    }
+    log_warn("client certificate refused", LOG_STR("address", c->request.peer),
+             LOG_STR("reason", why),
+             LOG_STR("subject", tls_conn_subject(c->stream.tls, subject, sizeof(subject))),
+             LOG_U64("more_before", env->refusals_unsaid));
+    env->refusal_said_ns = now;
+    env->refusals_unsaid = 0;
+}
+
 static enum step step_handshake(struct conn *c)
 {
-    char why[128];
+    char why[256];
     int r = stream_handshake(&c->stream);
 
     if (r == -EAGAIN)
         return later(c, false);
     if (r) {
         c->env->counts.handshakes_failed++;
+        if (r == -EACCES)
+            say_refused(c, tls_conn_why(c->stream.tls, why, sizeof(why)));
         log_debug("TLS handshake failed", LOG_STR("peer", c->request.peer),
                   LOG_STR("why", tls_conn_why(c->stream.tls, why, sizeof(why))));
         enter(c, STATE_FINISH);
@@ -388,6 +413,12 @@ static enum step serve(struct conn *c)
     request_fill(&c->request, &c->parse);
     if (!c->parse.keep_alive)
         c->close = true;
+    /* before anything else is told: what let this client in may have been taken back since */
+    if (c->stream.tls && c->env->tls && tls_conn_recheck(c->stream.tls, c->env->tls, &why)) {
+        say_refused(c, why);
+        return refuse(c, 403, why);
+    }
+    c->request.certificate = c->stream.tls ? tls_conn_peer(c->stream.tls) : NULL;
     status = request_refused(&c->parse, &place, &why);
     if (status)
         return refuse(c, status, why);

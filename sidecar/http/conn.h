@@ -42,6 +42,8 @@ struct conn_env {
     struct host *hosts; /* allowed Host headers */
     size_t hosts_count;
     struct server_counts counts; /* without connections and preauth, which limits knows */
+    uint64_t refusal_said_ns;    /* when a refused client certificate was last logged */
+    uint64_t refusals_unsaid;    /* since then */
     uint32_t open;               /* connections whose memory still exists */
     bool draining;
 };

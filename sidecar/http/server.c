@@ -137,13 +137,23 @@ static int make_hosts(const struct config *config, struct host **ret, size_t *re
     return 0;
 }
 
+/* `keep`: NULL, or whose certificate stays while all else is made anew. */
 static int make_tls(const struct config *config, const struct host *hosts, size_t count,
-                    struct tls **ret, struct err *e)
+                    const struct tls *keep, struct tls **ret, struct err *e)
 {
     *ret = NULL;
     if (config->admin.tls_off)
         return 0;
-    return tls_new(config->admin.certificate, config->admin.key, hosts, count, ret, e);
+    return tls_new(&(struct tls_settings){.certificate = config->admin.certificate,
+                                          .key = config->admin.key,
+                                          .names = hosts,
+                                          .names_count = count,
+                                          .keep = keep,
+                                          .client_auth = config->admin.client_auth,
+                                          .client_ca = config->admin.client_ca,
+                                          .crls = config->admin.crls,
+                                          .crls_count = config->admin.crls_count},
+                   ret, e);
 }
 
 /* Lower caps drop nobody; they hold for those that come. */
@@ -167,7 +177,7 @@ int server_new(uv_loop_t *loop, const struct config *config, server_handler hand
     set_limits(s, config);
     r = make_hosts(config, &s->env.hosts, &s->env.hosts_count, e);
     if (r == 0)
-        r = make_tls(config, s->env.hosts, s->env.hosts_count, &s->env.tls, e);
+        r = make_tls(config, s->env.hosts, s->env.hosts_count, NULL, &s->env.tls, e);
     if (r) {
         s->freed = true;
         end_if_last(s);
@@ -292,6 +302,7 @@ int server_reload(struct server *s, const struct config *config, struct err *e)
 {
     struct host *hosts = NULL;
     struct tls *tls = NULL;
+    const struct tls *keep;
     size_t count = 0;
     int r;
 
@@ -300,9 +311,9 @@ int server_reload(struct server *s, const struct config *config, struct err *e)
     r = make_hosts(config, &hosts, &count, e);
     if (r)
         return r;
-    if (keeps_certificate(s, config, hosts, count)) {
-        tls = tls_ref(s->env.tls);
-    } else if ((r = make_tls(config, hosts, count, &tls, e))) {
+    keep = keeps_certificate(s, config, hosts, count) ? s->env.tls : NULL;
+    r = make_tls(config, hosts, count, keep, &tls, e);
+    if (r) {
         free(hosts);
         return r;
     }
@@ -354,6 +365,11 @@ void server_counts(const struct server *s, struct server_counts *ret)
     *ret = s->env.counts;
     ret->connections = s->env.limits.count;
     ret->preauth = s->env.limits.preauth;
+}
+
+int64_t server_crl_expiry(const struct server *s)
+{
+    return s->env.tls ? tls_crl_expiry(s->env.tls) : 0;
 }
 
 int64_t server_cert_expiry(const struct server *s)

@@ -83,6 +83,7 @@ struct server; /* opaque */
 struct server_counts {
     uint32_t connections, preauth;
     uint64_t accepted, refused, handshakes, handshakes_failed, timeouts, requests, bad_requests;
+    uint64_t certificates_refused; /* of clients, in the handshake or when looked at again */
 };
 
 /** server_new(loop, config, handler, done, ctx, ret, e): nothing listens yet. TLS from the
@@ -114,6 +115,9 @@ void server_counts(const struct server *s, struct server_counts *ret);
  */
 int64_t server_cert_expiry(const struct server *s);
 const char *server_cert_sha256(const struct server *s);
+
+/** server_crl_expiry(s): when the first revocation list is stale, 0 without any. */
+int64_t server_crl_expiry(const struct server *s);
 
 /** server_authenticated(r): the credentials were right: the connection leaves the pre-auth cap. */
 void server_authenticated(struct server_request *r);

@@ -10,47 +10,43 @@
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
 #include <mbedtls/net_sockets.h>
-#include <mbedtls/oid.h>
-#include <mbedtls/sha256.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/x509_crt.h>
 #include <psa/crypto.h>
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <uv.h>
 
-enum {
-    TLS_SERIAL_BYTES = 16,
-    TLS_CERT_DER_BYTES = 24 * 1024, /* TLS_NAMES_MAX names of 255 bytes and the rest */
-    TLS_YEAR_SECONDS = 365 * 86400,
-    TLS_BACKDATE_SECONDS = 3600, /* for clients whose clock is a bit behind */
-    TLS_STAMP_BYTES = 15,        /* YYYYMMDDhhmmss and a NUL */
-};
+#include "auth/auth.h"
+#include "base/clock.h"
+#include "sidecar/http/tls_load.h"
+#include "sidecar/http/tls_own.h"
+#include "sidecar/http/tls_peer.h"
 
 struct tls {
     unsigned references;
     bool self_signed;
-    int64_t expiry;
-    char sha256[TLS_SHA256_HEX_BYTES];
     mbedtls_entropy_context entropy;
     mbedtls_ctr_drbg_context random;
-    mbedtls_x509_crt chain;
-    mbedtls_pk_context key;
+    struct tls_own own;
+    struct tls_trust trust;
     mbedtls_ssl_config config;
 };
 
 struct tls_conn {
     struct tls *tls;
+    struct tls *judge; /* whose trust the verdict is by; another one after a reload */
     mbedtls_ssl_context ssl;
     tls_send send;
     tls_receive receive;
     void *ctx;
     int error; /* mbedTLS's, 0 while alive */
     bool wants_write;
+    bool refused; /* the verdict: an alert is due */
+    struct tls_look look;
+    enum tls_peer verdict;
+    uint64_t judged_ns;
+    struct auth_peer *peer; /* NULL without a certificate */
 };
 
 /* TLS 1.3 first; for TLS 1.2 the order is ours, for 1.3 the client's. */
@@ -76,218 +72,6 @@ static const uint16_t GROUPS[] = {
 /* h2 must not stand here: `go tool pprof https://` would take it, and this server would not. */
 static const char *ALPN[] = {"http/1.1", NULL};
 
-static int failed(struct err *e, int mbed, const char *what)
-{
-    char text[128];
-
-    mbedtls_strerror(mbed, text, sizeof(text));
-    return err_set(e, -EINVAL, "%s: %s (-0x%04x)", what, text, (unsigned)-mbed);
-}
-
-static int failed_file(struct err *e, const char *path)
-{
-    int code = errno ? -errno : -EIO;
-
-    return err_set(e, code, "%s: %s", path, uv_strerror(code));
-}
-
-/* A whole small file with a NUL after it (mbedtls wants it for PEM). */
-static int read_file(const char *path, unsigned char **ret, size_t *ret_bytes, struct err *e)
-{
-    unsigned char *data = NULL;
-    size_t bytes = 0;
-    struct stat st;
-    int r = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-    if (fd < 0 || fstat(fd, &st)) {
-        r = failed_file(e, path);
-        goto out;
-    }
-    /* a FIFO or a device would hang us, an endless file fill the memory */
-    if (!S_ISREG(st.st_mode) || st.st_size > TLS_FILE_MAX_BYTES) {
-        r = err_set(e, -EINVAL, "%s: not a regular file of at most %d bytes", path,
-                    TLS_FILE_MAX_BYTES);
-        goto out;
-    }
-    data = malloc((size_t)TLS_FILE_MAX_BYTES + 1);
-    if (!data) {
-        r = err_set(e, -ENOMEM, "out of memory");
-        goto out;
-    }
-    while (bytes < TLS_FILE_MAX_BYTES) {
-        ssize_t n = read(fd, data + bytes, TLS_FILE_MAX_BYTES - bytes);
-
-        if (n < 0 && errno != EINTR) {
-            r = failed_file(e, path);
-            goto out;
-        }
-        if (n == 0)
-            break;
-        bytes += n > 0 ? (size_t)n : 0;
-    }
-    data[bytes] = '\0';
-    *ret = data;
-    *ret_bytes = bytes + 1;
-    data = NULL;
-out:
-    free(data);
-    if (fd >= 0)
-        (void)close(fd);
-    return r;
-}
-
-/* Also for certificates: it is simpler to wipe both than to know which it is. */
-static void wipe(unsigned char *data, size_t bytes)
-{
-    if (data)
-        explicit_bzero(data, bytes);
-    free(data);
-}
-
-static int load(struct tls *t, const char *certificate, const char *key, struct err *e)
-{
-    unsigned char *pem = NULL;
-    size_t bytes = 0;
-    int m;
-    int r = read_file(certificate, &pem, &bytes, e);
-
-    if (r)
-        return r;
-    /* > 0 would mean that some certificates of the chain were not understood */
-    m = mbedtls_x509_crt_parse(&t->chain, pem, bytes);
-    wipe(pem, bytes);
-    pem = NULL;
-    if (m > 0)
-        return err_set(e, -EINVAL, "%s: %d certificates of the chain cannot be read", certificate,
-                       m);
-    if (m < 0) {
-        r = failed(e, m, "no PEM certificate");
-        err_prefix(e, "%s", certificate);
-        return r;
-    }
-    r = read_file(key, &pem, &bytes, e);
-    if (r)
-        return r;
-    m = mbedtls_pk_parse_key(&t->key, pem, bytes, NULL, 0, mbedtls_ctr_drbg_random, &t->random);
-    wipe(pem, bytes);
-    if (m) {
-        r = failed(e, m, "no PEM private key");
-        err_prefix(e, "%s", key);
-        return r;
-    }
-    /* a pair that does not fit would fail each handshake, and only there */
-    if (mbedtls_pk_check_pair(&t->chain.pk, &t->key, mbedtls_ctr_drbg_random, &t->random))
-        return err_set(e, -EINVAL, "%s is not the key of the certificate in %s", key, certificate);
-    return 0;
-}
-
-/* SAN entries point into `names`, which must outlive the list. Returns how many there are. */
-static size_t make_names(const struct host *names, size_t count, mbedtls_x509_san_list *list)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < count && n < TLS_NAMES_MAX; i++) {
-        mbedtls_x509_buf *value = &list[n].node.san.unstructured_name;
-        bool v4 = IN6_IS_ADDR_V4MAPPED(&names[i].ip);
-        const void *from = names[i].is_ip ? (const void *)(names[i].ip.s6_addr + (v4 ? 12 : 0))
-                                          : (const void *)names[i].name;
-
-        if (host_is_any(&names[i]))
-            continue;
-        list[n].node.type =
-            names[i].is_ip ? MBEDTLS_X509_SAN_IP_ADDRESS : MBEDTLS_X509_SAN_DNS_NAME;
-        memcpy(&value->p, &from, sizeof(from)); /* read only, whatever the type says */
-        value->len = names[i].is_ip ? (v4 ? 4 : 16) : strlen(names[i].name);
-        list[n].next = NULL;
-        if (n > 0)
-            list[n - 1].next = &list[n];
-        n++;
-    }
-    return n;
-}
-
-static void stamp(char out[static TLS_STAMP_BYTES], time_t when)
-{
-    struct tm tm;
-
-    if (!gmtime_r(&when, &tm) || !strftime(out, TLS_STAMP_BYTES, "%Y%m%d%H%M%S", &tm))
-        out[0] = '\0';
-}
-
-/* Fill in the fields of a leaf that signs itself. 0 or mbedTLS's error. */
-static int describe(struct tls *t, mbedtls_x509write_cert *w, const mbedtls_x509_san_list *names)
-{
-    unsigned char server_auth[] = MBEDTLS_OID_SERVER_AUTH;
-    unsigned char serial[TLS_SERIAL_BYTES];
-    mbedtls_asn1_sequence usage = {.next = NULL};
-    char from[TLS_STAMP_BYTES], to[TLS_STAMP_BYTES];
-    time_t now = time(NULL);
-    int m = mbedtls_ctr_drbg_random(&t->random, serial, sizeof(serial));
-
-    if (m)
-        return m;
-    serial[0] = (serial[0] & 0x7f) | 0x40; /* positive, and always as long */
-    stamp(from, now - TLS_BACKDATE_SECONDS);
-    stamp(to, now + TLS_YEAR_SECONDS);
-    usage.buf.tag = MBEDTLS_ASN1_OID;
-    usage.buf.p = server_auth;
-    usage.buf.len = sizeof(server_auth) - 1;
-    mbedtls_x509write_crt_set_version(w, MBEDTLS_X509_CRT_VERSION_3);
-    mbedtls_x509write_crt_set_md_alg(w, MBEDTLS_MD_SHA256);
-    mbedtls_x509write_crt_set_subject_key(w, &t->key);
-    mbedtls_x509write_crt_set_issuer_key(w, &t->key);
-    if ((m = mbedtls_x509write_crt_set_serial_raw(w, serial, sizeof(serial))) ||
-        (m = mbedtls_x509write_crt_set_validity(w, from, to)) ||
-        (m = mbedtls_x509write_crt_set_subject_name(w, "CN=pillion")) ||
-        (m = mbedtls_x509write_crt_set_issuer_name(w, "CN=pillion")) ||
-        (m = mbedtls_x509write_crt_set_basic_constraints(w, 0, -1)) ||
-        (m = mbedtls_x509write_crt_set_key_usage(w, MBEDTLS_X509_KU_DIGITAL_SIGNATURE)) ||
-        (m = mbedtls_x509write_crt_set_ext_key_usage(w, &usage)) ||
-        (m = mbedtls_x509write_crt_set_subject_alternative_name(w, names)))
-        return m;
-    return 0;
-}
-
-/*
- * The certificate of a first start: good for `https+insecure://` and for pinning its fingerprint.
- * P-256, because each client knows it and a signature costs the least; not a CA, so that importing
- * it as trusted lets it vouch for nobody else.
- */
-static int make(struct tls *t, const struct host *names, size_t count, struct err *e)
-{
-    mbedtls_x509_san_list *list = calloc(TLS_NAMES_MAX, sizeof(*list));
-    unsigned char *der = malloc(TLS_CERT_DER_BYTES);
-    mbedtls_x509write_cert w;
-    int m = MBEDTLS_ERR_X509_ALLOC_FAILED;
-
-    mbedtls_x509write_crt_init(&w);
-    if (!list || !der)
-        goto out;
-    if (make_names(names, count, list) == 0) {
-        m = MBEDTLS_ERR_X509_BAD_INPUT_DATA;
-        goto out;
-    }
-    m = mbedtls_pk_setup(&t->key, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY));
-    if (m == 0)
-        m = mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(t->key),
-                                mbedtls_ctr_drbg_random, &t->random);
-    if (m == 0)
-        m = describe(t, &w, list);
-    if (m == 0)
-        m = mbedtls_x509write_crt_der(&w, der, TLS_CERT_DER_BYTES, mbedtls_ctr_drbg_random,
-                                      &t->random);
-    /* parsing it back shows that a client can, too; the writer fills the buffer from its end and
-     * returns the length */
-    if (m > 0)
-        m = mbedtls_x509_crt_parse_der(&t->chain, der + TLS_CERT_DER_BYTES - m, (size_t)m);
-out:
-    mbedtls_x509write_crt_free(&w);
-    free(der);
-    free(list);
-    return m ? failed(e, m, "cannot make a self-signed certificate") : 0;
-}
-
 static int configure(struct tls *t, struct err *e)
 {
     mbedtls_ssl_config *c = &t->config;
@@ -295,15 +79,19 @@ static int configure(struct tls *t, struct err *e)
                                         MBEDTLS_SSL_PRESET_DEFAULT);
 
     if (m)
-        return failed(e, m, "TLS settings");
+        return tls_load_failed(e, m, "TLS settings");
     mbedtls_ssl_conf_rng(c, mbedtls_ctr_drbg_random, &t->random);
     mbedtls_ssl_conf_min_tls_version(c, MBEDTLS_SSL_VERSION_TLS1_2);
     mbedtls_ssl_conf_max_tls_version(c, MBEDTLS_SSL_VERSION_TLS1_3);
     mbedtls_ssl_conf_ciphersuites(c, SUITES);
     mbedtls_ssl_conf_groups(c, GROUPS);
-    /* The seam for client certificates: OPTIONAL plus one function that judges the verify result
-     * (with REQUIRED the client cannot read the alert, Mbed-TLS/mbedtls #10877). */
-    mbedtls_ssl_conf_authmode(c, MBEDTLS_SSL_VERIFY_NONE);
+    /* never REQUIRED: tls_peer.h tells why, and has what makes up for it */
+    mbedtls_ssl_conf_authmode(c, t->trust.client_auth == CONFIG_CLIENT_OFF
+                                     ? MBEDTLS_SSL_VERIFY_NONE
+                                     : MBEDTLS_SSL_VERIFY_OPTIONAL);
+    if (t->trust.client_auth != CONFIG_CLIENT_OFF)
+        mbedtls_ssl_conf_ca_chain(c, &t->trust.ca, t->trust.has_crl ? &t->trust.crl : NULL);
+    /* which CAs we believe is nobody's business before he has shown a certificate */
     mbedtls_ssl_conf_cert_req_ca_list(c, MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);
     /* A ticket would let a client back in without a look at what has changed since. */
     mbedtls_ssl_conf_session_tickets(c, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
@@ -312,34 +100,20 @@ static int configure(struct tls *t, struct err *e)
     mbedtls_ssl_conf_tls13_key_exchange_modes(c, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
     m = mbedtls_ssl_conf_alpn_protocols(c, ALPN);
     if (m == 0)
-        m = mbedtls_ssl_conf_own_cert(c, &t->chain, &t->key);
-    return m ? failed(e, m, "TLS settings") : 0;
+        m = mbedtls_ssl_conf_own_cert(c, &t->own.chain, &t->own.key);
+    return m ? tls_load_failed(e, m, "TLS settings") : 0;
 }
 
-/* What the status page and the start line show. */
-static void remember(struct tls *t)
+static int take_own(struct tls *t, const struct tls_settings *s, struct err *e)
 {
-    static const char DIGITS[] = "0123456789abcdef";
-    const mbedtls_x509_time *to = &t->chain.valid_to;
-    struct tm tm = {.tm_year = to->year - 1900,
-                    .tm_mon = to->mon - 1,
-                    .tm_mday = to->day,
-                    .tm_hour = to->hour,
-                    .tm_min = to->min,
-                    .tm_sec = to->sec};
-    unsigned char sum[32];
-
-    t->expiry = (int64_t)timegm(&tm);
-    if (mbedtls_sha256(t->chain.raw.p, t->chain.raw.len, sum, 0))
-        return;
-    for (size_t i = 0; i < sizeof(sum); i++) {
-        t->sha256[2 * i] = DIGITS[sum[i] >> 4];
-        t->sha256[2 * i + 1] = DIGITS[sum[i] & 15];
-    }
+    if (s->keep)
+        return tls_own_copy(&t->own, &s->keep->own, &t->random, e);
+    if (t->self_signed)
+        return tls_own_make(&t->own, s->names, s->names_count, &t->random, e);
+    return tls_own_load(&t->own, s->certificate, s->key, &t->random, e);
 }
 
-int tls_new(const char *certificate, const char *key, const struct host *names, size_t count,
-            struct tls **ret, struct err *e)
+int tls_new(const struct tls_settings *s, struct tls **ret, struct err *e)
 {
     static const unsigned char PURPOSE[] = "pillion tls";
     struct tls *t = calloc(1, sizeof(*t));
@@ -348,11 +122,11 @@ int tls_new(const char *certificate, const char *key, const struct host *names, 
     if (!t)
         return err_set(e, -ENOMEM, "out of memory");
     t->references = 1;
-    t->self_signed = certificate[0] == '\0';
+    t->self_signed = s->keep ? s->keep->self_signed : s->certificate[0] == '\0';
     mbedtls_entropy_init(&t->entropy);
     mbedtls_ctr_drbg_init(&t->random);
-    mbedtls_x509_crt_init(&t->chain);
-    mbedtls_pk_init(&t->key);
+    tls_own_init(&t->own);
+    tls_trust_init(&t->trust);
     mbedtls_ssl_config_init(&t->config);
     /* TLS 1.3 computes through PSA; a second call is harmless. After the fork of this process, as
      * CVE-2026-25835 asks for: the guard forks before it execs us. */
@@ -360,16 +134,17 @@ int tls_new(const char *certificate, const char *key, const struct host *names, 
     if (m == 0)
         m = mbedtls_ctr_drbg_seed(&t->random, mbedtls_entropy_func, &t->entropy, PURPOSE,
                                   sizeof(PURPOSE));
-    r = m ? failed(e, m, "no random numbers") : 0;
+    r = m ? tls_load_failed(e, m, "no random numbers") : 0;
     if (r == 0)
-        r = t->self_signed ? make(t, names, count, e) : load(t, certificate, key, e);
+        r = take_own(t, s, e);
+    if (r == 0)
+        r = tls_trust_load(&t->trust, s, e);
     if (r == 0)
         r = configure(t, e);
     if (r) {
         tls_unref(t);
         return r;
     }
-    remember(t);
     *ret = t;
     return 0;
 }
@@ -386,8 +161,8 @@ void tls_unref(struct tls *t)
     if (!t || --t->references)
         return;
     mbedtls_ssl_config_free(&t->config);
-    mbedtls_pk_free(&t->key);
-    mbedtls_x509_crt_free(&t->chain);
+    tls_own_release(&t->own);
+    tls_trust_release(&t->trust);
     mbedtls_ctr_drbg_free(&t->random);
     mbedtls_entropy_free(&t->entropy);
     free(t);
@@ -400,12 +175,17 @@ bool tls_is_self_signed(const struct tls *t)
 
 int64_t tls_expiry(const struct tls *t)
 {
-    return t->expiry;
+    return t->own.expiry;
+}
+
+int64_t tls_crl_expiry(const struct tls *t)
+{
+    return tls_trust_stale(&t->trust);
 }
 
 const char *tls_sha256(const struct tls *t)
 {
-    return t->sha256;
+    return t->own.sha256;
 }
 
 static int bio_send(void *ctx, const unsigned char *data, size_t bytes)
@@ -437,6 +217,8 @@ int tls_conn_new(struct tls *t, tls_send send, tls_receive receive, void *ctx,
     if (!c)
         return -ENOMEM;
     c->tls = tls_ref(t);
+    c->judge = tls_ref(t);
+    c->look.trust = &t->trust;
     c->send = send;
     c->receive = receive;
     c->ctx = ctx;
@@ -445,6 +227,7 @@ int tls_conn_new(struct tls *t, tls_send send, tls_receive receive, void *ctx,
         tls_conn_free(c);
         return -ENOMEM;
     }
+    mbedtls_ssl_set_verify(&c->ssl, tls_look_at, &c->look);
     mbedtls_ssl_set_bio(&c->ssl, c, bio_send, bio_receive, NULL);
     *ret = c;
     return 0;
@@ -455,7 +238,9 @@ void tls_conn_free(struct tls_conn *c)
     if (!c)
         return;
     mbedtls_ssl_free(&c->ssl);
+    tls_unref(c->judge);
     tls_unref(c->tls);
+    free(c->peer);
     free(c);
 }
 
@@ -468,12 +253,81 @@ static ssize_t outcome(struct tls_conn *c, int m)
     if (m == MBEDTLS_ERR_SSL_WANT_READ || m == MBEDTLS_ERR_SSL_WANT_WRITE)
         return -EAGAIN;
     c->error = m;
+    c->refused = false; /* not even an alert may follow */
     return m == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ? 0 : -EIO;
+}
+
+/* Take the verdict; the names are kept on the heap, since most connections have none. */
+static int judge(struct tls_conn *c, enum tls_peer verdict, const struct auth_peer *names)
+{
+    struct auth_peer *kept = NULL;
+
+    c->judged_ns = clock_mono_ns();
+    c->verdict = verdict;
+    if (verdict == TLS_PEER_OK) {
+        kept = malloc(sizeof(*kept));
+        if (!kept)
+            return -ENOMEM;
+        *kept = *names;
+    }
+    free(c->peer);
+    c->peer = kept;
+    return tls_peer_refused(verdict, &c->judge->trust) ? -EACCES : 0;
 }
 
 int tls_conn_handshake(struct tls_conn *c)
 {
-    return c->error ? -EIO : (int)outcome(c, mbedtls_ssl_handshake(&c->ssl));
+    struct auth_peer names;
+    int r;
+
+    if (c->error)
+        return -EIO;
+    r = (int)outcome(c, mbedtls_ssl_handshake(&c->ssl));
+    if (r)
+        return r;
+    r = judge(c,
+              tls_peer_judge(&c->look, mbedtls_ssl_get_verify_result(&c->ssl),
+                             mbedtls_ssl_get_peer_cert(&c->ssl), &names),
+              &names);
+    if (r) {
+        c->refused = r == -EACCES;
+        c->error = MBEDTLS_ERR_X509_CERT_VERIFY_FAILED; /* nothing is read or written any more */
+    }
+    return r;
+}
+
+int tls_conn_recheck(struct tls_conn *c, struct tls *now, const char **ret_why)
+{
+    mbedtls_x509_crt *crt = NULL;
+    const mbedtls_x509_crt *shown = mbedtls_ssl_get_peer_cert(&c->ssl);
+    struct auth_peer names;
+    int r;
+
+    if (now == c->judge && clock_mono_ns() - c->judged_ns < TLS_RECHECK_MS * CLOCK_NS_PER_MS)
+        return 0;
+    if (now != c->judge) {
+        (void)tls_ref(now);
+        tls_unref(c->judge);
+        c->judge = now;
+    }
+    memcpy(&crt, &shown, sizeof(crt)); /* only read, whatever the verifier's type says */
+    r = judge(c, tls_peer_again(&c->judge->trust, crt, &names), &names);
+    *ret_why = r == -EACCES ? tls_peer_text(c->verdict) : "out of memory";
+    return r ? -EACCES : 0;
+}
+
+const struct auth_peer *tls_conn_peer(const struct tls_conn *c)
+{
+    return c->peer;
+}
+
+const char *tls_conn_subject(const struct tls_conn *c, char *out, size_t out_bytes)
+{
+    const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&c->ssl);
+
+    if (!crt || mbedtls_x509_dn_gets(out, out_bytes, &crt->subject) < 0)
+        out[0] = '\0';
+    return out;
 }
 
 ssize_t tls_conn_read(struct tls_conn *c, void *data, size_t bytes)
@@ -491,7 +345,17 @@ ssize_t tls_conn_write(struct tls_conn *c, const void *data, size_t bytes)
 
 int tls_conn_close_notify(struct tls_conn *c)
 {
-    return c->error ? -EIO : (int)outcome(c, mbedtls_ssl_close_notify(&c->ssl));
+    int m;
+
+    /* Called again after "later", mbedTLS only sends what is left of the first. */
+    if (c->refused)
+        m = mbedtls_ssl_send_alert_message(&c->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                           tls_peer_alert(c->verdict));
+    else if (c->error)
+        return -EIO;
+    else
+        m = mbedtls_ssl_close_notify(&c->ssl);
+    return (int)outcome(c, m);
 }
 
 bool tls_conn_wants_write(const struct tls_conn *c)
@@ -501,6 +365,9 @@ bool tls_conn_wants_write(const struct tls_conn *c)
 
 const char *tls_conn_why(const struct tls_conn *c, char *out, size_t out_bytes)
 {
-    mbedtls_strerror(c->error, out, out_bytes);
+    if (c->refused)
+        (void)snprintf(out, out_bytes, "%s", tls_peer_text(c->verdict));
+    else
+        mbedtls_strerror(c->error, out, out_bytes);
     return out;
 }

@@ -39,7 +39,8 @@ static void answer_metrics(struct visit *v, const struct wire_stats *stats)
     const char *handlers[METRICS_HANDLERS_MAX] = {NULL};
     const char *methods[METRICS_AUTH_METHODS];
     const char *types[METRICS_TYPES];
-    const struct metrics_now now = {
+    struct server_counts counts;
+    struct metrics_now now = {
         .version = PILLION_VERSION,
         .status = &st->status,
         .about = &st->about,
@@ -47,6 +48,7 @@ static void answer_metrics(struct visit *v, const struct wire_stats *stats)
         .leak = leak_watch_leak(st->leak_watch),
         .in_flight = session_count(&st->session),
         .cert_expiry = server_cert_expiry(st->server),
+        .crl_expiry = server_crl_expiry(st->server),
         .reload_ok = st->reload_ok,
         .handlers = handlers,
         .methods = methods,
@@ -60,6 +62,8 @@ static void answer_metrics(struct visit *v, const struct wire_stats *stats)
         methods[i] = auth_method_name((enum auth_method)i);
     for (unsigned i = 0; i < METRICS_TYPES; i++)
         types[i] = session_kind_name((enum session_kind)i);
+    server_counts(st->server, &counts);
+    now.certificates_refused = counts.certificates_refused;
     buf_init(&body, METRICS_TEXT_MAX_BYTES);
     metrics_print(&st->metrics, &now, &body);
     visit_answer(v, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
