@@ -24,9 +24,9 @@ src      = $(sort $(shell find $(wildcard $(1)) -name '*.c' 2>/dev/null))
 SHARED_SRC  := $(call src,base) wire/codec.c wire/link.c
 PPROF_SRC   := $(patsubst %,profile/%.c,profile view encode decode field ids merge validate)
 GUARD_SRC   := $(SHARED_SRC) wire/plan.c wire/answer_guard.c wire/front_tells.c $(call src,guard)
-SAMPLER_SRC := $(SHARED_SRC) wire/ask_guard.c wire/answer_sampler.c $(PPROF_SRC) $(call src,sampler)
-SIDECAR_SRC := $(SHARED_SRC) wire/plan.c wire/ask_sampler.c wire/front_hears.c $(call src,profile config auth sidecar)
-CLI_SRC     := $(SHARED_SRC) wire/plan.c wire/ask_sampler.c wire/front_hears.c $(call src,profile config cli) auth/token.c
+SAMPLER_SRC := $(SHARED_SRC) wire/ask_guard.c wire/answer_sampler.c wire/rope_make.c $(PPROF_SRC) $(call src,sampler)
+SIDECAR_SRC := $(SHARED_SRC) wire/plan.c wire/ask_sampler.c wire/front_hears.c wire/rope_read.c $(call src,profile config auth sidecar)
+CLI_SRC     := $(SHARED_SRC) wire/plan.c wire/ask_sampler.c wire/front_hears.c wire/rope_read.c $(call src,profile config cli) auth/token.c
 # ---- What each program may not even import; of the sidecar, what its own objects may not use.
 NET_CALLS       := socket bind listen accept accept4 connect getaddrinfo gethostbyname
 EXEC_CALLS      := execve execv execvp execl execlp execvpe fexecve fork vfork posix_spawn system popen

@@ -38,12 +38,18 @@ int bulk_open(const char *name)
 
 int bulk_make(const void *data, size_t bytes)
 {
+    return bulk_make_of(&(const struct bulk){data, bytes}, 1);
+}
+
+int bulk_make_of(const struct bulk *parts, size_t count)
+{
     int fd = bulk_open("pillion-bulk");
-    int r;
+    int r = 0;
 
     if (fd < 0)
         return fd;
-    r = write_all(fd, data, bytes);
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = write_all(fd, parts[i].data, parts[i].bytes);
     if (r == 0 && fcntl(fd, F_ADD_SEALS, BULK_SEALS) != 0)
         r = -errno;
     if (r != 0) {

@@ -20,6 +20,9 @@ int bulk_open(const char *name);
 /** bulk_make(data, bytes): a sealed descriptor with a copy of the bytes, or -errno. */
 int bulk_make(const void *data, size_t bytes);
 
+/** bulk_make_of(parts, count): the same of several runs of bytes, one behind the other. */
+int bulk_make_of(const struct bulk *parts, size_t count);
+
 /**
  * bulk_map(fd, max_bytes, ret): check the seals and the size, map read-only. 0, -EPERM (not
  * sealed), -EFBIG, or another -errno. ${fd} stays the caller's and may be closed at once.

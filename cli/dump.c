@@ -13,6 +13,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
+#include "wire/rope.h"
 
 enum {
     DUMP_MAX_BYTES = WIRE_PROFILE_MAX_BYTES + 1,
@@ -76,11 +77,11 @@ static bool is_control(const unsigned char *p, size_t bytes)
  * Names are the target's own, and a terminal obeys what stands in them: what is no text becomes
  * '?'. JSON has escaped them already.
  */
-static void clean(const struct bulk *bulk, struct buf *out)
+static void clean(const unsigned char *text, size_t bytes, struct buf *out)
 {
-    for (size_t i = 0; i < bulk->bytes;) {
-        const unsigned char *p = bulk->data + i;
-        size_t n = utf8_step(p, bulk->bytes - i);
+    for (size_t i = 0; i < bytes;) {
+        const unsigned char *p = text + i;
+        size_t n = utf8_step(p, bytes - i);
 
         if (n == 0 || is_control(p, n))
             buf_putc(out, '?');
@@ -88,6 +89,24 @@ static void clean(const struct bulk *bulk, struct buf *out)
             buf_put(out, p, n);
         i += n ? n : 1;
     }
+}
+
+/* Stacks come as a rope. */
+static int clean_rope(const struct bulk *bulk, struct buf *out)
+{
+    struct rope_place place = {0, 0};
+    struct rope_text rope;
+    unsigned char *text;
+    int r = rope_open(bulk, &rope);
+
+    if (r || rope.bytes == 0)
+        return r;
+    text = malloc(rope.bytes);
+    if (!text)
+        return -ENOMEM;
+    clean(text, rope_read(&rope, &place, text, rope.bytes), out);
+    free(text);
+    return 0;
 }
 
 static int print(const struct dump *d, int fd, struct output *o, struct err *e)
@@ -101,11 +120,16 @@ static int print(const struct dump *d, int fd, struct output *o, struct err *e)
     buf_init(&out, DUMP_MAX_BYTES);
     if (d->form == WIRE_RUNTIME_JSON)
         buf_put(&out, bulk.data, bulk.bytes);
+    else if (d->form == WIRE_RUNTIME_STACKS)
+        r = clean_rope(&bulk, &out);
     else
-        clean(&bulk, &out);
+        clean(bulk.data, bulk.bytes, &out);
     if (out.len > 0 && out.data[out.len - 1] != '\n')
         buf_putc(&out, '\n');
-    r = out.failed ? err_set(e, -ENOMEM, "no memory") : output_write(o, out.data, out.len, e);
+    if (r == 0 && out.failed)
+        r = -ENOMEM;
+    r = r ? err_set(e, r, "the sampler's text cannot be read: %s", strerror(-r))
+          : output_write(o, out.data, out.len, e);
     buf_release(&out);
     bulk_release(&bulk);
     return r;

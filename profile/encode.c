@@ -17,6 +17,10 @@ enum {
     ENCODE_LOCATION = 4,
     ENCODE_FUNCTION = 5,
     ENCODE_STRING = 6,
+    ENCODE_VARINT_MAX_BYTES = 10,
+    /* the ids are 32 bits wide, five bytes; each list and each label has a tag and a length */
+    ENCODE_SAMPLE_MAX_BYTES = PROFILE_DEPTH_MAX * 5 + PROFILE_TYPES_MAX * ENCODE_VARINT_MAX_BYTES +
+                              PROFILE_LABELS_MAX * (2 + 4 * (1 + ENCODE_VARINT_MAX_BYTES)) + 16,
 };
 
 /* ---- Frames */
@@ -69,34 +73,86 @@ static void put_types(const struct profile *p, struct buf *out)
     }
 }
 
-/* The values are packed from where they lie; ids are widened, labels take their message's form. */
-static void put_sample(const struct profile *p, size_t i, struct buf *out)
-{
-    Pprof__Sample m = PPROF__SAMPLE__INIT;
-    uint64_t locations[PROFILE_DEPTH_MAX];
-    Pprof__Label labels[PROFILE_LABELS_MAX];
-    Pprof__Label *pointers[PROFILE_LABELS_MAX];
-    const struct profile_label_rec *recs = profile_sample_labels(p, i, &m.n_label);
-    struct profile_sample_view view;
+/* ---- Samples: there may be a hundred thousand, so they are written without protobuf-c's tree. */
 
-    (void)profile_get_sample(p, i, &view);
-    for (size_t j = 0; j < view.depth; j++)
-        locations[j] = view.locations[j];
-    for (size_t j = 0; j < m.n_label; j++) {
-        pprof__label__init(&labels[j]);
-        labels[j].key = recs[j].key;
-        labels[j].str = recs[j].str;
-        labels[j].num = recs[j].num;
-        labels[j].num_unit = recs[j].unit;
-        pointers[j] = &labels[j];
-    }
-    m.n_location_id = view.depth;
-    m.location_id = locations;
-    m.n_value = p->ntypes;
-    m.value = p->values + i * p->ntypes;
-    m.label = pointers;
-    put_message(out, ENCODE_SAMPLE, &m.base);
+static unsigned char *varint(unsigned char *to, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *to++ = (unsigned char)(value | 0x80);
+    *to++ = (unsigned char)value;
+    return to;
 }
+
+static size_t varint_bytes(uint64_t value)
+{
+    return (70U - (unsigned)__builtin_clzll(value | 1)) / 7;
+}
+
+/* A number of a message; 0 is what a reader takes for a missing one (proto3). */
+static unsigned char *number(unsigned char *to, unsigned field, uint64_t value)
+{
+    if (value == 0)
+        return to;
+    *to++ = (unsigned char)(field << 3);
+    return varint(to, value);
+}
+
+static unsigned char *label(unsigned char *to, const struct profile_label_rec *rec)
+{
+    unsigned char body[4 * (1 + ENCODE_VARINT_MAX_BYTES)];
+    unsigned char *end = number(body, 1, rec->key);
+
+    end = number(end, 2, rec->str);
+    end = number(end, 3, (uint64_t)rec->num);
+    end = number(end, 4, rec->unit);
+    *to++ = 3 << 3 | ENCODE_WIRE_LENGTH;
+    to = varint(to, (uint64_t)(end - body));
+    memcpy(to, body, (size_t)(end - body));
+    return to + (end - body);
+}
+
+/* location_id and value are packed: one length, then the numbers. */
+static void put_sample(const struct profile *p, const struct profile_sample_view *s,
+                       const struct profile_label_rec *labels, struct buf *out)
+{
+    unsigned char body[ENCODE_SAMPLE_MAX_BYTES];
+    unsigned char *to = body;
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < s->depth; i++)
+        bytes += varint_bytes(s->locations[i]);
+    if (bytes > 0) {
+        *to++ = 1 << 3 | ENCODE_WIRE_LENGTH;
+        to = varint(to, bytes);
+    }
+    for (size_t i = 0; i < s->depth; i++)
+        to = varint(to, s->locations[i]);
+    bytes = 0;
+    for (size_t i = 0; i < p->ntypes; i++)
+        bytes += varint_bytes((uint64_t)s->values[i]);
+    *to++ = 2 << 3 | ENCODE_WIRE_LENGTH;
+    to = varint(to, bytes);
+    for (size_t i = 0; i < p->ntypes; i++)
+        to = varint(to, (uint64_t)s->values[i]);
+    for (size_t i = 0; i < s->labels; i++)
+        to = label(to, &labels[i]);
+    put_head(out, ENCODE_SAMPLE, (size_t)(to - body));
+    buf_put(out, body, (size_t)(to - body));
+}
+
+static void put_samples(const struct profile *p, struct buf *out)
+{
+    for (size_t i = 0; i < p->samples.count && !out->failed; i++) {
+        struct profile_sample_view view;
+        size_t n;
+        const struct profile_label_rec *labels = profile_sample_labels(p, i, &n);
+
+        (void)profile_get_sample(p, i, &view);
+        put_sample(p, &view, labels, out);
+    }
+}
+
+/* ---- Tables */
 
 /* Only those that profile_settle() has numbered. */
 static void put_mapping(const struct profile *p, uint64_t id, struct buf *out)
@@ -192,15 +248,10 @@ static void put_rest(const struct profile *p, struct buf *out)
     put_fields(out, &m.base);
 }
 
-/* The order of profile.proto's fields, as Go writes them; the output's failure is sticky. */
-int profile_encode(struct profile *p, struct buf *out)
+/* Everything behind the samples. */
+static void put_tables(struct profile *p, struct buf *out)
 {
-    size_t start = out->len;
-
     profile_settle(p);
-    put_types(p, out);
-    for (size_t i = 0; i < p->samples.count && !out->failed; i++)
-        put_sample(p, i, out);
     for (uint64_t id = 1; id <= p->mappings.count; id++)
         put_mapping(p, id, out);
     for (uint64_t id = 1; id <= p->locations.count && !out->failed; id++)
@@ -210,7 +261,58 @@ int profile_encode(struct profile *p, struct buf *out)
     for (uint32_t i = 0; i < p->strings.count && !out->failed; i++)
         put_string(p, i, out);
     put_rest(p, out);
+}
+
+/* The order of profile.proto's fields, as Go writes them; the output's failure is sticky. */
+int profile_encode(struct profile *p, struct buf *out)
+{
+    size_t start = out->len;
+
+    put_types(p, out);
+    put_samples(p, out);
+    put_tables(p, out);
     if (out->failed)
         return -ENOMEM;
     return out->len - start > PROFILE_MAX_BYTES ? -E2BIG : 0;
+}
+
+/* ---- Streaming */
+
+int profile_stream_begin(struct profile *p, struct buf *out)
+{
+    if (p->ntypes == 0 || p->samples.count > 0)
+        return -EINVAL;
+    put_types(p, out);
+    return out->failed ? -ENOMEM : 0;
+}
+
+/* NOLINTNEXTLINE(readability-function-size): profile_sample() and where to */
+int profile_stream_sample(struct profile *p, const uint64_t *locations, size_t depth,
+                          const int64_t *values, const struct profile_label *labels, size_t nlabels,
+                          struct buf *out)
+{
+    struct profile_label_rec recs[PROFILE_LABELS_MAX];
+    uint32_t stack[PROFILE_DEPTH_MAX];
+    const struct profile_sample_view view = {stack, depth, values, nlabels};
+    int rc;
+
+    if (depth > PROFILE_DEPTH_MAX || nlabels > PROFILE_LABELS_MAX)
+        return -E2BIG;
+    for (size_t i = 0; i < depth; i++) {
+        if (locations[i] == 0 || locations[i] > p->locations.count)
+            return -EINVAL;
+        stack[i] = (uint32_t)locations[i];
+    }
+    rc = profile_take_labels(p, labels, nlabels, recs);
+    if (rc == 0)
+        put_sample(p, &view, recs, out);
+    return rc == 0 && out->failed ? -ENOMEM : rc;
+}
+
+int profile_stream_end(struct profile *p, struct buf *out)
+{
+    put_tables(p, out);
+    if (out->failed)
+        return -ENOMEM;
+    return out->len > PROFILE_MAX_BYTES ? -E2BIG : 0;
 }

@@ -154,11 +154,16 @@ int profile_put_string(struct profile *p, const void *s, size_t bytes, uint32_t 
 /* A C string that may be missing; "" is number 0 and needs no look-up. */
 static int put_text(struct profile *p, const char *s, uint32_t *ret)
 {
+    size_t bytes;
+
     if (!s || !*s) {
         *ret = 0;
         return 0;
     }
-    return profile_put_string(p, s, strlen(s), ret);
+    /* One that stands there needs no cleaning to be found: what is in the table is clean. */
+    bytes = strlen(s);
+    *ret = intern_find(&p->strings, s, bytes + 1);
+    return *ret != INTERN_NONE ? 0 : profile_put_string(p, s, bytes, ret);
 }
 
 /* ---- Shape */
@@ -457,11 +462,27 @@ static int put_label(struct profile *p, const struct profile_label *l,
     return rc;
 }
 
+int profile_take_labels(struct profile *p, const struct profile_label *labels, size_t n,
+                        struct profile_label_rec *ret)
+{
+    /* records are compared as bytes, spare fields too */
+    memset(ret, 0, n * sizeof(ret[0]));
+    for (size_t i = 0; i < n; i++) {
+        int rc = put_label(p, &labels[i], &ret[i]);
+
+        if (rc != 0)
+            return rc;
+    }
+    sort_labels(p, ret, n);
+    return 0;
+}
+
 int profile_sample(struct profile *p, const uint64_t *locations, size_t depth,
                    const int64_t *values, const struct profile_label *labels, size_t nlabels)
 {
     struct profile_label_rec recs[PROFILE_LABELS_MAX];
     uint32_t stack[PROFILE_DEPTH_MAX];
+    int rc;
 
     if (p->ntypes == 0)
         return -EINVAL;
@@ -472,13 +493,6 @@ int profile_sample(struct profile *p, const uint64_t *locations, size_t depth,
             return -EINVAL;
         stack[i] = (uint32_t)locations[i];
     }
-    /* records are compared as bytes, spare fields too */
-    memset(recs, 0, nlabels * sizeof(recs[0]));
-    for (size_t i = 0; i < nlabels; i++) {
-        int rc = put_label(p, &labels[i], &recs[i]);
-
-        if (rc != 0)
-            return rc;
-    }
-    return profile_put_sample(p, stack, depth, values, recs, nlabels);
+    rc = profile_take_labels(p, labels, nlabels, recs);
+    return rc ? rc : profile_put_sample(p, stack, depth, values, recs, nlabels);
 }

@@ -162,6 +162,19 @@ bool profile_get_mapping(const struct profile *p, uint64_t id, struct profile_ma
  */
 int profile_encode(struct profile *p, struct buf *out);
 
+/*
+ * Streaming: a profile whose samples are all different is encoded as they come, and no sample is
+ * ever held. Begin after the types, then each sample, whose parts come first as always, then the
+ * end, which writes the parts and what was set meanwhile. Results as profile_sample() and
+ * profile_encode(); ${p} has no samples of its own, before or afterwards.
+ */
+int profile_stream_begin(struct profile *p, struct buf *out);
+/* NOLINTNEXTLINE(readability-function-size): profile_sample() and where to */
+int profile_stream_sample(struct profile *p, const uint64_t *locations, size_t depth,
+                          const int64_t *values, const struct profile_label *labels, size_t nlabels,
+                          struct buf *out);
+int profile_stream_end(struct profile *p, struct buf *out);
+
 /**
  * profile_decode(data, bytes, ret, e): read protobuf, uncompressed; everything is checked:
  * references, counts, bounds. Unknown fields are skipped. -EBADMSG, -E2BIG (a bound above),

@@ -105,6 +105,13 @@ uint32_t profile_put_location(struct profile *p, const struct profile_location_r
                               const struct profile_line_rec *lines, size_t n);
 
 /**
+ * profile_take_labels(p, labels, n, ret): records of ${n} <= PROFILE_LABELS_MAX labels, sorted. 0,
+ * -EINVAL (no key), -E2BIG, -ENOMEM.
+ */
+int profile_take_labels(struct profile *p, const struct profile_label *labels, size_t n,
+                        struct profile_label_rec *ret);
+
+/**
  * profile_put_sample(p, stack, depth, values, labels, nlabels): ${stack} holds location ids that
  * exist, within the bounds; ${labels} is sorted here. 0, -E2BIG, -ENOMEM, -EOVERFLOW.
  */

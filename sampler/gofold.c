@@ -48,12 +48,11 @@ static bool put_text(struct gofold *f, const void *text, size_t bytes, uint32_t 
     return !text || bytes == 0 || *ret != INTERN_NONE;
 }
 
-int gofold_add(struct gofold *f, const struct goroutine *g)
+/* f->key, of this goroutine. */
+static int make_key(struct gofold *f, const struct goroutine *g)
 {
     struct gofold_key *k = f->key;
     unsigned counted = GOROUTINE_RUNNING | GOROUTINE_TRUNCATED | GOROUTINE_TORN;
-    uint32_t i;
-    int is_new = 0;
 
     /* every byte of it, for it is compared as bytes */
     memset(k, 0, sizeof(*k));
@@ -76,6 +75,27 @@ int gofold_add(struct gofold *f, const struct goroutine *g)
     /* Moved back into the call here: equal stacks are equal whichever way they were stopped. */
     for (uint32_t n = 0; n < g->depth; n++)
         k->addresses[n] = g->exact[n] ? g->pcs[n] : g->pcs[n] - 1;
+    return 0;
+}
+
+int gofold_one(struct gofold *f, const struct goroutine *g, struct gofold_group *ret)
+{
+    int r = make_key(f, g);
+
+    if (r == 0)
+        *ret = (struct gofold_group){.key = f->key, .count = 1, .wait_ns = g->wait_ns};
+    return r;
+}
+
+int gofold_add(struct gofold *f, const struct goroutine *g)
+{
+    struct gofold_key *k = f->key;
+    int is_new = 0;
+    uint32_t i;
+    int r = make_key(f, g);
+
+    if (r != 0)
+        return r;
     i = intern_put(&f->keys, k, sizeof(*k) + g->depth * sizeof(k->addresses[0]), &is_new);
     if (i == INTERN_NONE)
         return -E2BIG;

@@ -54,6 +54,12 @@ void gofold_release(struct gofold *f);
 /** gofold_add(f, g): 0, -E2BIG (a bound above), -ENOMEM. */
 int gofold_add(struct gofold *f, const struct goroutine *g);
 
+/**
+ * gofold_one(f, g, ret): the group that ${g} is alone; nothing of it is kept but its state and
+ * labels. Valid until the next call. 0, -E2BIG.
+ */
+int gofold_one(struct gofold *f, const struct goroutine *g, struct gofold_group *ret);
+
 /** gofold_sort(f): largest first, then as they came; 0 or -ENOMEM. */
 int gofold_sort(struct gofold *f);
 

@@ -26,39 +26,8 @@ struct builder {
     struct profile *profile;
     uint64_t *locations; /* by number of the address; 0: not made yet */
     uint32_t locations_cap;
-    uint64_t left_out; /* debug=2: no room */
+    bool streams; /* each is a sample of its own: written as it comes, and forgotten */
 };
-
-/* ---- Every goroutine, as it comes. */
-
-/* debug=2: what does not fit is counted, as Go cuts its own at 64 MiB. */
-static int add_text(struct builder *b, const struct goroutine *g)
-{
-    struct buf one;
-    int r;
-
-    if (b->left_out) {
-        b->left_out++;
-        return 0;
-    }
-    buf_init(&one, PROFILE_MAX_BYTES);
-    r = goroutine_text_one(&b->syms, g, &one);
-    if (r == 0 && b->out->max_bytes - b->out->len < one.len + GOROUTINES_REASON_BYTES)
-        b->left_out++;
-    else if (r == 0)
-        buf_put(b->out, one.data, one.len);
-    buf_release(&one);
-    return r;
-}
-
-static int add(void *ctx, const struct goroutine *g)
-{
-    struct builder *b = ctx;
-
-    if ((g->flags & GOROUTINE_SYSTEM) && !(b->flags & GOROUTINE_PROFILE_SYSTEM))
-        return 0;
-    return b->form == GOROUTINE_DEBUG2 ? add_text(b, g) : gofold_add(&b->fold, g);
-}
 
 /* ---- pprof. */
 
@@ -239,7 +208,9 @@ static int add_sample(struct builder *b, const struct gofold_group *g)
             labelled = PROFILE_LABELS_MAX - LABELS_MORE;
         labelled += detail_labels(b, g->key, labels + labelled);
     }
-    return profile_sample(b->profile, locations, n, &count, labels, labelled);
+    return b->streams
+               ? profile_stream_sample(b->profile, locations, n, &count, labels, labelled, b->out)
+               : profile_sample(b->profile, locations, n, &count, labels, labelled);
 }
 
 static void comment(struct profile *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -268,13 +239,13 @@ static void comment_all(struct builder *b, const struct goroutines_counts *c)
         comment(b->profile, "%s", b->rt->note.text);
 }
 
-static int build_pprof(struct builder *b, const struct goroutines_counts *counts)
+static int begin_pprof(struct builder *b)
 {
-    int r = -ENOMEM;
+    int r;
 
     b->profile = profile_new();
     if (!b->profile)
-        return r;
+        return -ENOMEM;
     r = profile_add_type(b->profile, "goroutine", "count");
     if (r == 0)
         r = profile_set_period(b->profile, "goroutine", "count", 1);
@@ -282,6 +253,15 @@ static int build_pprof(struct builder *b, const struct goroutines_counts *counts
     /* readers take the program's name and build id from the first mapping */
     if (r == 0 && b->space && space_main(b->space) != 0)
         (void)mapping_of(b, space_main(b->space));
+    if (r == 0 && b->streams)
+        r = profile_stream_begin(b->profile, b->out);
+    return r;
+}
+
+static int finish_pprof(struct builder *b, const struct goroutines_counts *counts)
+{
+    int r = 0;
+
     for (size_t i = 0; i < gofold_count(&b->fold) && r == 0; i++) {
         struct gofold_group g = gofold_get(&b->fold, i);
 
@@ -290,31 +270,39 @@ static int build_pprof(struct builder *b, const struct goroutines_counts *counts
     if (r != 0)
         return r;
     comment_all(b, counts);
-    return profile_failed(b->profile) ? -E2BIG : profile_encode(b->profile, b->out);
+    if (profile_failed(b->profile))
+        return -E2BIG;
+    return b->streams ? profile_stream_end(b->profile, b->out) : profile_encode(b->profile, b->out);
 }
 
 /* ---- The whole. */
 
-static int finish_text(struct builder *b)
+/* Every goroutine, as it comes. */
+static int add(void *ctx, const struct goroutine *g)
 {
-    if (b->left_out)
-        buf_printf(b->out, "...%" PRIu64 " goroutines left out...\n", b->left_out);
-    return b->out->failed ? -E2BIG : 0;
+    struct builder *b = ctx;
+    struct gofold_group one;
+    int r;
+
+    if ((g->flags & GOROUTINE_SYSTEM) && !(b->flags & GOROUTINE_PROFILE_SYSTEM))
+        return 0;
+    if (!b->streams)
+        return gofold_add(&b->fold, g);
+    r = gofold_one(&b->fold, g, &one);
+    return r ? r : add_sample(b, &one);
 }
 
 static int finish(struct builder *b, const struct goroutines_counts *counts)
 {
-    int r = b->form == GOROUTINE_DEBUG2 ? 0 : gofold_sort(&b->fold);
+    int r = gofold_sort(&b->fold);
 
     if (r != 0)
         return r;
     switch (b->form) {
     case GOROUTINE_PPROF:
-        return build_pprof(b, counts);
+        return finish_pprof(b, counts);
     case GOROUTINE_DEBUG1:
         return goroutine_text_debug1(&b->syms, &b->fold, b->out);
-    case GOROUTINE_DEBUG2:
-        return finish_text(b);
     case GOROUTINE_JSON:
         return goroutine_text_json(&b->syms, &b->fold, counts, b->out);
     case GOROUTINE_GROUPED:
@@ -352,8 +340,11 @@ int goroutine_profile_build(struct go_runtime *rt, struct space *space, enum gor
     b->form = form;
     b->flags = flags;
     b->out = out;
+    b->streams = form == GOROUTINE_PPROF && flags & GOROUTINE_PROFILE_DETAIL;
     gosyms_init(&b->syms, rt->image);
     r = gofold_init(&b->fold, fold_by(form, flags));
+    if (r == 0 && form == GOROUTINE_PPROF)
+        r = begin_pprof(b);
     if (r == 0)
         r = goroutines_read(rt, budget, add, b, &counts, &why);
     if (r == 0)

@@ -1,9 +1,10 @@
 /*
  * goroutine_profile.h: the goroutines of a Go program in the forms that people and tools read:
- * pprof as runtime/pprof writes it, debug=1, debug=2, JSON, and grouped for `pillion dump`.
+ * pprof as runtime/pprof writes it, debug=1, JSON, and grouped for `pillion dump` (debug=2 is in
+ * goroutine_stacks.h).
  *
- * Read and folded as they come: what is kept is one entry a group, never one a goroutine (but for
- * debug=2 and details, where each is one: their text is all that is kept).
+ * Read and folded as they come: what is kept is one entry a group, never one a goroutine. With
+ * details each goroutine is a sample of its own: encoded at once, and nothing else of it is kept.
  */
 #ifndef SAMPLER_GOROUTINE_PROFILE_H
 #define SAMPLER_GOROUTINE_PROFILE_H
@@ -15,7 +16,6 @@
 enum goroutine_form {
     GOROUTINE_PPROF,   /* protobuf, not compressed: goroutine/count, period 1 */
     GOROUTINE_DEBUG1,  /* "goroutine profile: total N" */
-    GOROUTINE_DEBUG2,  /* as a panic shows them; at most out->max_bytes, the rest is counted */
     GOROUTINE_JSON,    /* groups, busiest first */
     GOROUTINE_GROUPED, /* the same for people: state, stack and creator of each group */
 };

@@ -123,13 +123,12 @@ static void put_view(struct buf *out, const struct gosyms *syms, const struct vi
         put_shown(out, syms, &v->outer[i % GOROUTINE_TEXT_OUTER]);
 }
 
-/* printcreatedby1; the main goroutine was made by the runtime's start. */
-static int put_creator(struct buf *out, struct gosyms *syms, uint64_t pc, uint64_t parent)
+/* printcreatedby1. */
+int goroutine_text_creator(struct gosyms *syms, uint64_t pc, uint64_t parent, struct buf *out)
 {
-    const struct gosyms_sym *sym;
     uint32_t i;
+    const struct gosyms_sym *sym = gosyms_get(syms, pc - 1, &i);
 
-    sym = gosyms_get(syms, pc - 1, &i);
     if (!sym)
         return -ENOMEM;
     if (sym->count == 0 || !is_shown(gosyms_text(syms, sym->outer), false))
@@ -144,21 +143,25 @@ static int put_creator(struct buf *out, struct gosyms *syms, uint64_t pc, uint64
     return 0;
 }
 
-/*
- * Arguments are not read: their places are in tables that the linker drops, and Go itself marks
- * most of them as unsure. "(...)" is what it prints for inlined functions.
- */
-int goroutine_text_one(struct gosyms *syms, const struct goroutine *g, struct buf *out)
+void goroutine_text_head(const struct goroutine *g, struct buf *out)
 {
-    struct view v = {.total = 0};
-    uint32_t index;
-
     buf_printf(out, "goroutine %" PRIu64 " [%s", g->goid, g->state);
     if (g->wait_ns >= MINUTE_NS)
         buf_printf(out, ", %" PRIu64 " minutes", g->wait_ns / MINUTE_NS);
     if (g->flags & GOROUTINE_LOCKED)
         buf_puts(out, ", locked to thread");
     buf_puts(out, "]:\n");
+}
+
+/*
+ * Arguments are not read: their places are in tables that the linker drops, and Go itself marks
+ * most of them as unsure. "(...)" is what it prints for inlined functions.
+ */
+int goroutine_text_stack(struct gosyms *syms, const struct goroutine *g, struct buf *out)
+{
+    struct view v = {.total = 0};
+    uint32_t index;
+
     for (uint32_t i = 0; i < g->depth; i++) {
         uint64_t address = g->exact[i] ? g->pcs[i] : g->pcs[i] - 1;
         const struct gosyms_sym *sym = gosyms_get(syms, address, &index);
@@ -175,9 +178,6 @@ int goroutine_text_one(struct gosyms *syms, const struct goroutine *g, struct bu
     put_view(out, syms, &v);
     if (g->flags & GOROUTINE_TRUNCATED)
         buf_puts(out, "...additional frames elided...\n");
-    if (g->created_by && g->goid != 1 && put_creator(out, syms, g->created_by, g->parent_goid) != 0)
-        return -ENOMEM;
-    buf_putc(out, '\n');
     return out->failed ? -ENOMEM : 0;
 }
 
@@ -361,7 +361,7 @@ static int put_group(struct buf *out, struct gosyms *syms, const struct gofold *
     buf_putc(out, '\n');
     r = put_frames(out, syms, g->key);
     if (r == 0 && g->key->created_by)
-        r = put_creator(out, syms, g->key->created_by, 0);
+        r = goroutine_text_creator(syms, g->key->created_by, 0, out);
     buf_putc(out, '\n');
     return r;
 }

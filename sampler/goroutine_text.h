@@ -16,8 +16,15 @@ enum {
     GOROUTINE_TEXT_OUTER = 50,
 };
 
-/** goroutine_text_one(syms, g, out): one goroutine as debug=2 has it. 0 or -ENOMEM. */
-int goroutine_text_one(struct gosyms *syms, const struct goroutine *g, struct buf *out);
+/*
+ * debug=2, in three parts: what is each goroutine's own, its frames (which depend on pcs, exact and
+ * flags alone), and who created it. The last two: 0 or -ENOMEM.
+ */
+void goroutine_text_head(const struct goroutine *g, struct buf *out);
+int goroutine_text_stack(struct gosyms *syms, const struct goroutine *g, struct buf *out);
+/** goroutine_text_creator(syms, pc, parent, out): ${parent} 0: unknown; nothing for the runtime's
+ * own functions. */
+int goroutine_text_creator(struct gosyms *syms, uint64_t pc, uint64_t parent, struct buf *out);
 
 /** goroutine_text_debug1(syms, fold, out): all groups; ${fold} is sorted. 0 or -ENOMEM. */
 int goroutine_text_debug1(struct gosyms *syms, const struct gofold *fold, struct buf *out);

@@ -9,6 +9,7 @@
 #include "sampler/bucket_profile.h"
 #include "sampler/go/stats.h"
 #include "sampler/goroutine_profile.h"
+#include "sampler/goroutine_stacks.h"
 #include "wire/codec.h"
 
 struct reading {
@@ -42,17 +43,26 @@ static unsigned flags_of(uint32_t flags)
            (flags & WIRE_RUNTIME_GROUPS ? GOROUTINE_PROFILE_GROUPS : 0u);
 }
 
+/* One of them is used: the rope for WIRE_RUNTIME_STACKS. */
+struct output {
+    struct buf buf;
+    struct rope rope;
+};
+
 static int goroutines(struct sampler *s, const struct wire_runtime *want, struct go_budget *budget,
-                      struct buf *out, struct wire_runtime_read *ret, struct err *e)
+                      struct output *out, struct wire_runtime_read *ret, struct err *e)
 {
     static const enum goroutine_form forms[WIRE_RUNTIME_FORMS] = {
-        [WIRE_RUNTIME_PPROF] = GOROUTINE_PPROF,     [WIRE_RUNTIME_TEXT] = GOROUTINE_DEBUG1,
-        [WIRE_RUNTIME_STACKS] = GOROUTINE_DEBUG2,   [WIRE_RUNTIME_JSON] = GOROUTINE_JSON,
+        [WIRE_RUNTIME_PPROF] = GOROUTINE_PPROF,
+        [WIRE_RUNTIME_TEXT] = GOROUTINE_DEBUG1,
+        [WIRE_RUNTIME_JSON] = GOROUTINE_JSON,
         [WIRE_RUNTIME_GROUPED] = GOROUTINE_GROUPED,
     };
     struct goroutines_counts c = {0};
-    int r = goroutine_profile_build(&s->scene.runtime, s->scene.space, forms[want->form],
-                                    flags_of(want->flags), budget, out, &c, e);
+    int r = want->form == WIRE_RUNTIME_STACKS
+                ? goroutine_stacks_build(&s->scene.runtime, false, budget, &out->rope, &c, e)
+                : goroutine_profile_build(&s->scene.runtime, s->scene.space, forms[want->form],
+                                          flags_of(want->flags), budget, &out->buf, &c, e);
 
     ret->count = c.user;
     ret->running = c.running;
@@ -63,7 +73,7 @@ static int goroutines(struct sampler *s, const struct wire_runtime *want, struct
 }
 
 static int buckets(struct sampler *s, const struct wire_runtime *want, struct go_budget *budget,
-                   struct buf *out, struct wire_runtime_read *ret, struct err *e)
+                   struct output *out, struct wire_runtime_read *ret, struct err *e)
 {
     static const enum bucket_profile_kind kinds[WIRE_RUNTIME_KINDS] = {
         [WIRE_RUNTIME_HEAP] = BUCKET_PROFILE_HEAP,
@@ -77,7 +87,21 @@ static int buckets(struct sampler *s, const struct wire_runtime *want, struct go
         .text = want->form != WIRE_RUNTIME_PPROF,
     };
 
-    return bucket_profile_build(&s->scene.runtime, s->scene.space, &w, budget, out, &ret->count, e);
+    return bucket_profile_build(&s->scene.runtime, s->scene.space, &w, budget, &out->buf,
+                                &ret->count, e);
+}
+
+/* The sealed descriptor, or -errno. */
+static int seal(const struct wire_runtime *want, const struct output *out, struct err *e)
+{
+    int fd;
+
+    if (out->buf.failed || out->rope.failed)
+        return err_set(e, -E2BIG, "the profile is larger than %d MiB",
+                       WIRE_PROFILE_MAX_BYTES >> 20);
+    fd = want->form == WIRE_RUNTIME_STACKS ? rope_seal(&out->rope)
+                                           : bulk_make(out->buf.data, out->buf.len);
+    return fd < 0 ? err_set(e, fd, "no memory for the profile") : fd;
 }
 
 /* Everything that can be said before the runtime is looked at. */
@@ -105,25 +129,23 @@ int runtime_serve_profile(struct sampler *s)
     struct wire_runtime_read read = {.mode = s->guard.target.mode, .time_ns = clock_real_ns()};
     uint64_t began = clock_mono_ns();
     struct err e = {0};
-    struct buf out;
+    struct output out;
     int fd = -1;
     int r;
 
-    buf_init(&out, WIRE_PROFILE_MAX_BYTES);
+    buf_init(&out.buf, WIRE_PROFILE_MAX_BYTES);
+    rope_init(&out.rope, ROPE_MAX_BYTES);
     read.result = ready(s, &e);
     if (read.result == 0)
         read.result = want.kind == WIRE_RUNTIME_GOROUTINE
                           ? goroutines(s, &want, &budget, &out, &read, &e)
                           : buckets(s, &want, &budget, &out, &read, &e);
-    if (read.result == 0 && out.failed)
-        read.result =
-            err_set(&e, -E2BIG, "the profile is larger than %d MiB", WIRE_PROFILE_MAX_BYTES >> 20);
     if (read.result == 0) {
-        fd = bulk_make(out.data, out.len);
-        if (fd < 0)
-            read.result = err_set(&e, fd, "no memory for the profile");
+        fd = seal(&want, &out, &e);
+        read.result = fd < 0 ? fd : 0;
     }
-    buf_release(&out);
+    buf_release(&out.buf);
+    rope_release(&out.rope);
     read.duration_ns = clock_mono_ns() - began;
     (void)snprintf(read.text, sizeof(read.text), "%.*s", (int)sizeof(read.text) - 1, e.text);
     r = answer_sampler_runtime(&s->front, reading.id, &read, fd);

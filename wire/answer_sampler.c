@@ -44,6 +44,7 @@ int answer_sampler_next(struct link *l, struct answer_sampler_question *ret)
 
         memcpy(&ret->runtime, p.body, sizeof(ret->runtime));
         if (q->kind >= WIRE_RUNTIME_KINDS || q->form >= WIRE_RUNTIME_FORMS ||
+            (q->form == WIRE_RUNTIME_STACKS && q->kind != WIRE_RUNTIME_GOROUTINE) ||
             (q->flags & ~(uint32_t)(WIRE_RUNTIME_DETAIL | WIRE_RUNTIME_GROUPS)) || q->zero)
             return broken(l, "a runtime profile with impossible values");
     } else if (p.head.type == WIRE_ASK_SYMBOL) {

@@ -351,7 +351,7 @@ enum wire_runtime_kind {
 enum wire_runtime_form {
     WIRE_RUNTIME_PPROF,   /* protobuf, not compressed */
     WIRE_RUNTIME_TEXT,    /* debug=1 */
-    WIRE_RUNTIME_STACKS,  /* debug=2; goroutine only */
+    WIRE_RUNTIME_STACKS,  /* debug=2; goroutine only; a rope (rope.h) */
     WIRE_RUNTIME_JSON,    /* goroutine only: for `pillion dump` */
     WIRE_RUNTIME_GROUPED, /* the same for people */
     WIRE_RUNTIME_FORMS,

@@ -7,8 +7,6 @@
 
 #include <errno.h>
 
-#include "sidecar/http/bytes.h"
-
 void answer_init(struct answer *a)
 {
     *a = (struct answer){.status = 0};
@@ -23,6 +21,8 @@ void answer_release(struct answer *a)
     reply_release(&a->reply);
     buf_release(&a->head);
     server_bytes_unref(a->bytes);
+    free(a->window);
+    a->window = NULL;
     a->bytes = NULL;
     a->body_bytes = 0;
 }
@@ -35,6 +35,8 @@ void answer_begin(struct answer *a, struct reply_frame *frame, struct server_byt
     a->bytes = bytes;
     a->body_bytes = head_only ? 0 : frame->length;
     a->sent = 0;
+    if (a->body_bytes > 0 && bytes->is_rope)
+        a->window = calloc(1, sizeof(*a->window));
     reply_head(&a->reply, frame, &a->head);
 }
 
@@ -50,6 +52,21 @@ struct server_bytes *answer_line(const char *text)
     return server_bytes_take(&b);
 }
 
+/*
+ * A rope's text is made here, a record of TLS at a time; the window stays until the stream has
+ * taken all of it, so that what was refused comes again as it was.
+ */
+static ssize_t write_window(struct answer *a, struct stream *s, uint64_t at)
+{
+    struct answer_window *w = a->window;
+
+    if (at == w->at + w->bytes) {
+        w->at = at;
+        w->bytes = rope_read(&a->bytes->rope, &w->place, w->data, sizeof(w->data));
+    }
+    return stream_write(s, w->data + (at - w->at), w->bytes - (size_t)(at - w->at));
+}
+
 /* The next piece of head or body, straight from where it is. */
 static ssize_t write_piece(struct answer *a, struct stream *s)
 {
@@ -58,6 +75,8 @@ static ssize_t write_piece(struct answer *a, struct stream *s)
     if (a->sent < a->head.len)
         return stream_write(s, a->head.data + a->sent, a->head.len - a->sent);
     at = a->sent - a->head.len;
+    if (a->window)
+        return write_window(a, s, at);
     return stream_write(s, a->bytes->data + at, a->body_bytes - at);
 }
 
@@ -67,7 +86,7 @@ int answer_write(struct answer *a, struct stream *s)
     uint64_t turn = a->sent + SERVER_WINDOW_BYTES;
 
     /* half a head would be an answer that nobody can read: rather none */
-    if (a->head.failed)
+    if (a->head.failed || (a->body_bytes > 0 && a->bytes->is_rope && !a->window))
         return -ENOMEM;
     while (a->sent < end && a->sent < turn) {
         ssize_t n = write_piece(a, s);

@@ -1,21 +1,32 @@
 /*
  * answer.h: one answer on its way: the head as text, the body by reference, and how far it got.
- * Nothing of the body is copied: each piece goes from the shared bytes into the stream.
+ * Nothing of the body is copied: each piece goes from the shared bytes into the stream; of a rope
+ * there is one window.
  */
 #ifndef SIDECAR_HTTP_ANSWER_H
 #define SIDECAR_HTTP_ANSWER_H
 
+#include "sidecar/http/bytes.h"
 #include "sidecar/http/reply.h"
 #include "sidecar/http/server.h"
 #include "sidecar/http/stream.h"
 
+/* Of a rope: the part of the text that is on its way. */
+struct answer_window {
+    uint64_t at; /* where in the body */
+    size_t bytes;
+    struct rope_place place; /* behind it */
+    unsigned char data[TLS_RECORD_BYTES];
+};
+
 struct answer {
     struct reply reply; /* the handler's headers, collected before answer_begin() */
     struct buf head;
-    struct server_bytes *bytes; /* shared; NULL: no body */
-    uint64_t body_bytes;        /* of it to send: 0 for HEAD */
-    uint64_t sent;              /* of head and body together, taken by the stream */
-    unsigned status;            /* 0: not begun */
+    struct server_bytes *bytes;   /* shared; NULL: no body */
+    struct answer_window *window; /* NULL: no rope */
+    uint64_t body_bytes;          /* of it to send: 0 for HEAD */
+    uint64_t sent;                /* of head and body together, taken by the stream */
+    unsigned status;              /* 0: not begun */
 };
 
 void answer_init(struct answer *a);

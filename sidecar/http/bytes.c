@@ -16,10 +16,45 @@ struct server_bytes *server_bytes_take(struct buf *b)
         return NULL;
     }
     s->references = 1;
+    s->buf = *b;
     s->data = b->data;
     s->bytes = b->len;
-    b->data = NULL;
-    b->len = b->cap = 0;
+    buf_init(b, b->max_bytes);
+    return s;
+}
+
+struct server_bytes *server_bytes_map(struct bulk *b)
+{
+    struct server_bytes *s = calloc(1, sizeof(*s));
+
+    if (!s) {
+        bulk_release(b);
+        return NULL;
+    }
+    s->references = 1;
+    s->bulk = *b;
+    s->data = b->data;
+    s->bytes = b->bytes;
+    *b = (struct bulk){NULL, 0};
+    return s;
+}
+
+struct server_bytes *server_bytes_rope(struct bulk *b)
+{
+    struct rope_text rope;
+    struct server_bytes *s;
+
+    if (rope_open(b, &rope) != 0) {
+        bulk_release(b);
+        return NULL;
+    }
+    s = server_bytes_map(b);
+    if (!s)
+        return NULL;
+    s->rope = rope;
+    s->is_rope = true;
+    s->data = NULL;
+    s->bytes = rope.bytes;
     return s;
 }
 
@@ -39,6 +74,7 @@ void server_bytes_unref(struct server_bytes *s)
     assert(s->references > 0);
     if (--s->references)
         return;
-    free(s->data);
+    buf_release(&s->buf);
+    bulk_release(&s->bulk);
     free(s);
 }

@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "base/buf.h"
+#include "base/bulk.h"
 #include "base/err.h"
 #include "config/config.h"
 
@@ -41,6 +42,11 @@ struct server_bytes;
 /** server_bytes_take(b): moves the content of ${b} (which is empty afterwards); one reference. */
 /* NULL when ${b} has failed or there is no memory; ${b} is empty then too. */
 struct server_bytes *server_bytes_take(struct buf *b);
+/** server_bytes_map(b): the same of sealed memory, which is served from where it is. */
+struct server_bytes *server_bytes_map(struct bulk *b);
+/** server_bytes_rope(b): the text of a rope (wire/rope.h) in sealed memory; NULL also when it is
+ * none. */
+struct server_bytes *server_bytes_rope(struct bulk *b);
 struct server_bytes *server_bytes_ref(struct server_bytes *s); /* NULL-safe */
 void server_bytes_unref(struct server_bytes *s);               /* NULL-safe */
 

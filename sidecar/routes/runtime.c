@@ -169,7 +169,8 @@ static void refused(struct job *j, const struct wire_runtime_read *read)
 
 /* --- bodies --- */
 
-static void serve(struct job *j, const struct wire_runtime_read *read, struct buf *body)
+static void serve_bytes(struct job *j, const struct wire_runtime_read *read,
+                        struct server_bytes *bytes)
 {
     const char *type = content_type(j);
     bool cut = j->cut;
@@ -180,7 +181,12 @@ static void serve(struct job *j, const struct wire_runtime_read *read, struct bu
     if (cut)
         server_header(j->visit->request, "Pillion-Ended", "shutdown");
     v = end(j, cut ? METRICS_PARTIAL : METRICS_OK);
-    visit_answer(v, 200, type, body);
+    visit_answer_bytes(v, 200, type, bytes);
+}
+
+static void serve(struct job *j, const struct wire_runtime_read *read, struct buf *body)
+{
+    serve_bytes(j, read, server_bytes_take(body));
 }
 
 static int pack(const void *data, size_t bytes, struct buf *out)
@@ -196,20 +202,26 @@ static int pack(const void *data, size_t bytes, struct buf *out)
     return r;
 }
 
+/* A text is served from where the sampler has put it: it may be large, and is not ours to copy. */
+static void serve_text(struct job *j, const struct wire_runtime_read *read, struct bulk *bulk)
+{
+    struct server_bytes *bytes =
+        j->params.form == WIRE_RUNTIME_STACKS ? server_bytes_rope(bulk) : server_bytes_map(bulk);
+
+    if (bytes)
+        serve_bytes(j, read, bytes);
+    else
+        fail(j, "the profile cannot be taken over from the sampler");
+}
+
 /* No Content-Encoding: the gzip is the file format, and a client that undid it would break it. */
-static void serve_plain(struct job *j, const struct wire_runtime_read *read,
-                        const struct bulk *bulk)
+static void serve_plain(struct job *j, const struct wire_runtime_read *read, struct bulk *bulk)
 {
     struct buf body;
-    int r = 0;
 
-    if (j->params.text) {
-        buf_init(&body, BODY_MAX_BYTES);
-        buf_put(&body, bulk->data, bulk->bytes);
-    } else {
-        r = pack(bulk->data, bulk->bytes, &body);
-    }
-    if (r)
+    if (j->params.text)
+        serve_text(j, read, bulk);
+    else if (pack(bulk->data, bulk->bytes, &body))
         fail(j, "the profile could not be compressed: out of memory");
     else
         serve(j, read, &body);

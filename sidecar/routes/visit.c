@@ -13,10 +13,13 @@ enum {
 
 void visit_answer(struct visit *v, unsigned status, const char *type, struct buf *body)
 {
-    struct server_bytes *bytes;
+    visit_answer_bytes(v, status, type, server_bytes_take(body));
+}
 
-    if (body->failed || !(bytes = server_bytes_take(body))) {
-        buf_release(body);
+void visit_answer_bytes(struct visit *v, unsigned status, const char *type,
+                        struct server_bytes *bytes)
+{
+    if (!bytes) {
         visit_refuse(v, 503, "the answer is larger than this program allows itself");
         return;
     }

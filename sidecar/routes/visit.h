@@ -44,6 +44,10 @@ struct visit {
 /** visit_answer(v, status, type, body): moves ${body} out; its failure becomes a 503. */
 void visit_answer(struct visit *v, unsigned status, const char *type, struct buf *body);
 
+/** visit_answer_bytes(v, status, type, bytes): takes over the reference; NULL becomes a 503. */
+void visit_answer_bytes(struct visit *v, unsigned status, const char *type,
+                        struct server_bytes *bytes);
+
 /** visit_refuse(v, status, why): an error; 503 gets Retry-After. ${why} is shown as it is. */
 void visit_refuse(struct visit *v, unsigned status, const char *why);
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "sampler/goroutine_profile.h"
+#include "sampler/goroutine_stacks.h"
 #include "tests/unit/stub_go_image.h"
 
 #define BASE  UINT64_C(0x10000)
@@ -116,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct go_budget b = budget();
     struct seen seen = {0};
     struct err e = {0};
+    struct rope rope;
     struct buf out;
 
     if (size < 64 || size > MEMORY_MAX_BYTES)
@@ -140,10 +142,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(e.text[0] != '\0');
     b = budget();
     buf_init(&out, OUT_MAX_BYTES);
-    (void)goroutine_profile_build(&rt, NULL, (enum goroutine_form)(data[0] % 5),
+    (void)goroutine_profile_build(&rt, NULL, (enum goroutine_form)(data[0] % 4),
                                   data[0] & 0x10 ? GOROUTINE_PROFILE_DETAIL : 0, &b, &out, &counts,
                                   &e);
     buf_release(&out);
+    b = budget();
+    rope_init(&rope, OUT_MAX_BYTES);
+    (void)goroutine_stacks_build(&rt, data[0] & 0x10, &b, &rope, &counts, &e);
+    rope_release(&rope);
     free(m.data);
     return 0;
 }

@@ -17,8 +17,10 @@
 #include "sampler/go/gview.h"
 #include "sampler/go/waitreason.h"
 #include "sampler/goroutine_profile.h"
+#include "sampler/goroutine_stacks.h"
 #include "tests/unit/helper_gotarget.h"
 #include "tests/unit/helper_liar.h"
+#include "tests/unit/helper_rope.h"
 
 enum {
     WORD = 8,
@@ -550,7 +552,9 @@ static void test_profile_says_it(void **state)
     struct goroutines_counts c;
     struct go_budget b = plenty();
     struct err e = {0};
+    struct rope rope;
     struct buf out;
+    char *text;
     uint32_t none = 77;
 
     for (int v = 0; v < VICTIMS; v++)
@@ -566,11 +570,13 @@ static void test_profile_says_it(void **state)
     /* what does not fit into debug=2 is counted */
     helper_liar_clear(&s->liar);
     b = plenty();
-    buf_init(&out, 4096);
-    assert_int_equal(goroutine_profile_build(&s->rt, NULL, GOROUTINE_DEBUG2, 0, &b, &out, &c, &e),
-                     0);
-    assert_non_null(strstr(buf_text(&out), "goroutines left out..."));
-    buf_release(&out);
+    rope_init(&rope, 4096);
+    assert_int_equal(goroutine_stacks_build(&s->rt, false, &b, &rope, &c, &e), 0);
+    assert_true(rope.bytes <= 4096);
+    text = helper_rope_text(&rope);
+    assert_non_null(strstr(text, "goroutines left out...\n"));
+    free(text);
+    rope_release(&rope);
 }
 
 /* ---- Limits of a view. */

@@ -22,9 +22,11 @@
 #include "sampler/go/glist.h"
 #include "sampler/go/gview.h"
 #include "sampler/goroutine_profile.h"
+#include "sampler/goroutine_stacks.h"
 #include "sampler/gosyms.h"
 #include "tests/unit/helper_gotarget.h"
 #include "tests/unit/helper_liar.h"
+#include "tests/unit/helper_rope.h"
 
 enum {
     TEXT_MAX_BYTES = 64 * 1024 * 1024,
@@ -150,6 +152,23 @@ static char *build(struct subject *s, enum goroutine_form form, unsigned flags,
     if (ret_bytes)
         *ret_bytes = out.len;
     buf_release(&out);
+    return text;
+}
+
+static char *build_stacks(struct subject *s, bool system, struct goroutines_counts *ret_counts)
+{
+    struct go_budget budget = plenty();
+    struct err e = {0};
+    struct rope rope;
+    char *text;
+    int r;
+
+    rope_init(&rope, ROPE_MAX_BYTES);
+    r = goroutine_stacks_build(&s->rt, system, &budget, &rope, ret_counts, &e);
+    if (r != 0)
+        fail_msg("%s: %d %s", s->path, r, e.text);
+    text = helper_rope_text(&rope);
+    rope_release(&rope);
     return text;
 }
 
@@ -279,7 +298,7 @@ static bool same_body(const char *ours, const char *theirs)
 static size_t compare_debug2(struct subject *s)
 {
     struct goroutines_counts counts;
-    char *ours_text = build(s, GOROUTINE_DEBUG2, 0, &counts, NULL);
+    char *ours_text = build_stacks(s, false, &counts);
     char *theirs_text = ask(s, "/debug/pprof/goroutine?debug=2");
     struct block *ours = calloc(BLOCKS_MAX, sizeof(*ours));
     struct block *theirs = calloc(BLOCKS_MAX, sizeof(*theirs));
@@ -535,7 +554,7 @@ static void test_cgo_and_finalizers(void **state)
     }
     (void)unsetenv("CGO_ENABLED");
     assert_true(compare_debug2(&s) > 80);
-    text = build(&s, GOROUTINE_DEBUG2, 0, &counts, NULL);
+    text = build_stacks(&s, false, &counts);
     assert_non_null(strstr(text, "main._Cfunc_sleepInC"));
     assert_non_null(strstr(text, "runtime.runFinalizers"));
     free(text);
@@ -543,7 +562,7 @@ static void test_cgo_and_finalizers(void **state)
     assert_non_null(strstr(text, "\"in_cgo\":true"));
     free(text);
     /* the runtime's own are there on demand, and are not the user's */
-    text = build(&s, GOROUTINE_DEBUG2, GOROUTINE_PROFILE_SYSTEM, &counts, NULL);
+    text = build_stacks(&s, true, &counts);
     assert_true(counts.system >= 3);
     free(text);
     subject_stop(&s);

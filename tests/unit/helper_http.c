@@ -1,6 +1,7 @@
 #include "tests/unit/helper_http.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -19,6 +20,7 @@
 #include "base/num.h"
 #include "sidecar/http/query.h"
 #include "sidecar/http/server.h"
+#include "wire/rope.h"
 
 /* ---- the child: a server and its routes */
 
@@ -27,7 +29,7 @@ struct served {
     uv_poll_t control;
     struct server *server;
     struct config config;
-    struct server_bytes *big;
+    struct server_bytes *big, *rope;
     int events;
     int waiting; /* timers of /late still open */
 };
@@ -118,6 +120,38 @@ static void answer_big(struct served *s, struct server_request *r)
     server_answer(r, 200, "application/octet-stream", server_bytes_ref(s->big));
 }
 
+/* The same bytes as a rope: no piece ends where the next one begins. */
+static struct server_bytes *make_rope(uint64_t bytes)
+{
+    struct rope rope;
+    struct bulk bulk;
+    int fd;
+
+    rope_init(&rope, ROPE_MAX_BYTES);
+    for (uint64_t i = 0, n; i < bytes; i += n) {
+        unsigned char piece[9000];
+
+        n = i % 3 == 0 ? 1 + i % 61 : 1 + i % sizeof(piece);
+        n = n < bytes - i ? n : bytes - i;
+        for (uint64_t k = 0; k < n; k++)
+            piece[k] = helper_http_pattern(i + k);
+        rope_put(&rope, piece, n);
+        (void)rope_keep(&rope, "-", 1);
+    }
+    fd = rope_seal(&rope);
+    rope_release(&rope);
+    assert(fd >= 0 && bulk_map(fd, 64 << 20, &bulk) == 0);
+    (void)close(fd);
+    return server_bytes_rope(&bulk);
+}
+
+static void answer_rope(struct served *s, struct server_request *r)
+{
+    if (!s->rope)
+        s->rope = make_rope(number(r, "bytes", 0));
+    server_answer(r, 200, "application/octet-stream", server_bytes_ref(s->rope));
+}
+
 static void answer_stat(struct served *s, struct server_request *r)
 {
     struct server_counts c;
@@ -179,6 +213,8 @@ static void on_request(void *ctx, struct server_request *r)
         server_header(r, "X-Bad", "a\r\nX-Split: 1");
         server_header(r, "Content-Length", "1");
         server_answer(r, 200, "text/html", NULL);
+    } else if (strcmp(r->path, "/rope") == 0) {
+        answer_rope(s, r);
     } else if (strcmp(r->path, "/big") == 0) {
         answer_big(s, r);
     } else if (strcmp(r->path, "/wait") == 0) {
@@ -223,6 +259,7 @@ static void on_control(uv_poll_t *p, int status, int events)
     uv_close((uv_handle_t *)p, NULL);
     server_free(s->server);
     server_bytes_unref(s->big);
+    server_bytes_unref(s->rope);
     /* what is left are the timers of requests that were never answered */
     s->server = NULL;
     uv_walk(&s->loop, close_it, NULL);

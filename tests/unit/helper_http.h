@@ -4,6 +4,7 @@
  * is the sanitizers' verdict.
  *
  *   /hello            200 "hello\n"             /echo     the body back
+ *   /rope?bytes=N     the same as a rope
  *   /big?bytes=N      N bytes of a pattern       /wait     no answer, tells "gone"
  *   /late?ms=N        answered after N ms        /deaf?ms= the same without on_gone
  *   /csp              an own policy              /stat     counters and memory as text

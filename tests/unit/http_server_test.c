@@ -264,7 +264,7 @@ static bool is_pattern(const unsigned char *data, size_t bytes, uint64_t from)
     return true;
 }
 
-/* 8 MB arrive as they were, by TLS and without. */
+/* 8 MB arrive as they were, by TLS and without, from a buffer and from a rope. */
 static void test_big(void **state)
 {
     static unsigned char out[65536];
@@ -272,20 +272,22 @@ static void test_big(void **state)
 
     (void)state;
     helper_http_start(&h, NULL);
-    for (int with_tls = 0; with_tls < 2; with_tls++) {
+    for (int round = 0; round < 4; round++) {
+        bool with_tls = round & 1;
         struct helper_tls *t = with_tls ? helper_tls_connect(h.tls_port, NULL) : NULL;
         int fd = with_tls ? -1 : connected(h.plain_port);
         uint64_t at = 0;
         ssize_t n;
         unsigned char *body = NULL;
-        static const char ASK[] =
-            "GET /big?bytes=8388608 HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n";
+        const char *ask =
+            round < 2 ? "GET /big?bytes=8388608 HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"
+                      : "GET /rope?bytes=8388608 HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n";
 
         assert_true(!with_tls || t);
         if (t)
-            assert_true(helper_tls_write(t, ASK));
+            assert_true(helper_tls_write(t, ask));
         else
-            send_text(fd, ASK);
+            send_text(fd, ask);
         while ((n = t ? helper_tls_read(t, out, sizeof(out)) : recv(fd, out, sizeof(out), 0)) > 0) {
             unsigned char *from = out;
 
@@ -300,7 +302,8 @@ static void test_big(void **state)
         }
         assert_int_equal(n, 0);
         assert_int_equal(at, 8388608);
-        assert_true(helper_http_event(&h, "done 200 8388608 /big", LONG_MS));
+        assert_true(helper_http_event(
+            &h, round < 2 ? "done 200 8388608 /big" : "done 200 8388608 /rope", LONG_MS));
         if (t)
             helper_tls_close(t, true);
         (void)close(fd);
