@@ -89,7 +89,7 @@ int cli_check(int argc, char **argv)
         warn_of_weak(c);
     } else {
         /* what is written there is wrong: "no"; anything else kept us from looking */
-        r = cli_fail(r == -EINVAL || r == -ENOTSUP ? CLI_NO : CLI_CANNOT, "%s", e.text);
+        r = cli_fail(r == -EINVAL ? CLI_NO : CLI_CANNOT, "%s", e.text);
     }
     free(c);
     return r;

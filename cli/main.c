@@ -59,6 +59,7 @@ static const struct verb verbs[] = {
 
 enum {
     VERBS = sizeof(verbs) / sizeof(verbs[0]),
+    KEY_COLUMN = 32, /* of the help, behind the longest key and what it is in */
 };
 
 /* One line, whatever happens: scripts read the last line, people the only one. */
@@ -132,10 +133,8 @@ static void print_keys(void)
         const struct config_key *k = &keys[i];
         int indent = (int)(2 * config_key_depth(k));
 
-        (void)printf("%*s%-*s %s", indent, "", 24 - indent, config_key_name(k), k->help);
-        if (k->type != CONFIG_KEY_LATER)
-            (void)printf(" (%s)", config_key_takes(k, right, sizeof(right)));
-        (void)putchar('\n');
+        (void)printf("%*s%-*s %s (%s)\n", indent, "", KEY_COLUMN - indent, config_key_name(k),
+                     k->help, config_key_takes(k, right, sizeof(right)));
     }
 }
 

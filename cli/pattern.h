@@ -9,10 +9,6 @@
 #include "base/err.h"
 #include "config/config.h"
 
-enum {
-    PATTERN_REPEATS_MAX = 256, /* product of all {n,m} of one pattern: glibc copies the subtree */
-};
-
 /**
  * pattern_check(text, e): 0 for a POSIX extended regular expression (regex(7)) of at most
  * PLAN_CMDLINE_MAX_BYTES without back-references; else -EINVAL with the reason.

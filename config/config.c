@@ -11,12 +11,20 @@
 #include <unistd.h>
 
 #include "config/bind.h"
+#include "config/files.h"
 #include "config/text.h"
 #include "config/verify.h"
 
 enum {
-    CONFIG_DRAIN_MS = 10000, /* below the 30 s that Kubernetes waits by default */
+    COLLECT_EVERY_MS = 60000, /* what holds when `collect` is there without it */
+    COLLECT_CPU_SECONDS = 10,
+    COLLECT_CPU_HZ = 100,
 };
+
+#define MS_PER_HOUR UINT64_C(3600000)
+
+_Static_assert(CONFIG_DRAIN_MAX_MS + CONFIG_DRAIN_GRACE_MS <= PLAN_DRAIN_MAX_MS,
+               "what the file may say, the guard takes");
 
 void config_defaults(struct config *c)
 {
@@ -33,28 +41,101 @@ void config_defaults(struct config *c)
     c->limits.concurrent = 1;
     c->limits.connections = 64;
     c->limits.per_address = 8;
+    c->limits.unauthenticated = 16;
+    c->limits.handshakes = 20;
     c->leak_watch.every_ms = 60000;
     c->leak_watch.window = 30;
     c->leak_watch.minimum = 100;
+    c->unsafe.heap_profile_rate = -1;
+    c->unsafe.block_profile_rate = -1;
+    c->unsafe.mutex_profile_fraction = -1;
+    c->collect.scrape.timeout_ms = 10000;
+    c->sample_labels.read = true; /* best effort and cheap */
+    c->sample_labels.max_values = 100;
+    c->spool.max_bytes = UINT64_C(256) << 20;
+    c->spool.max_age_ms = 24 * MS_PER_HOUR;
+    c->history.minutely_ms = 24 * MS_PER_HOUR;
+    c->history.hourly_ms = 7 * 24 * MS_PER_HOUR;
+    c->history.daily_ms = 30 * 24 * MS_PER_HOUR;
+    c->history.max_bytes = UINT64_C(1) << 30;
+    c->drain_ms = 20000; /* below the 30 s that Kubernetes waits by default */
     c->log.level = LOG_LEVEL_INFO;
     c->log.format = LOG_FORMAT_AUTO;
-    /* best effort and cheap; sample_labels: in the file comes with its own issue */
-    c->sample_labels.read = true;
+}
+
+static bool was_set(const struct config_bind *b, const char *path)
+{
+    uint32_t line, column;
+
+    return config_bind_was_set(b, path, &line, &column);
+}
+
+/* `collect:` alone is enough: the profiles that cost little, and CPU a sixth of the time. */
+static void settle_schedule(const struct config_bind *b)
+{
+    static const char *const types[] = {"cpu", "heap", "goroutine"};
+    struct config *c = b->config;
+
+    if (!was_set(b, "collect"))
+        return;
+    if (!was_set(b, "collect.every"))
+        c->collect.every_ms = COLLECT_EVERY_MS;
+    if (!was_set(b, "collect.profiles")) {
+        c->collect.profiles_count = sizeof(types) / sizeof(types[0]);
+        for (size_t i = 0; i < c->collect.profiles_count; i++)
+            memcpy(c->collect.profiles[i].type, types[i], strlen(types[i]));
+    }
+    for (size_t i = 0; i < c->collect.profiles_count; i++) {
+        struct config_collect *p = &c->collect.profiles[i];
+        uint64_t every_s = (p->every_ms ? p->every_ms : c->collect.every_ms) / 1000;
+
+        if (strcmp(p->type, "cpu") != 0)
+            continue;
+        if (p->hz == 0)
+            p->hz = c->limits.hz < COLLECT_CPU_HZ ? c->limits.hz : COLLECT_CPU_HZ;
+        if (p->seconds == 0)
+            p->seconds =
+                every_s && every_s < COLLECT_CPU_SECONDS ? (uint32_t)every_s : COLLECT_CPU_SECONDS;
+    }
+}
+
+/* What holds for keys that the file does not name follows from those it does. */
+static void settle(const struct config_bind *b)
+{
+    struct config *c = b->config;
+
+    /* a shorter limit takes its default along, but a default that someone wrote is checked */
+    if (!was_set(b, "limits.default_seconds") &&
+        c->limits.default_seconds > c->limits.profile_seconds)
+        c->limits.default_seconds = c->limits.profile_seconds;
+    if (c->admin.client_ca[0] && !was_set(b, "admin.tls.client_auth"))
+        c->admin.client_auth = CONFIG_CLIENT_OPTIONAL;
+    settle_schedule(b);
+}
+
+/* Default deny, but said: no scopes at all is a mistake, an empty list is a decision. */
+static int scopes_said(const struct config_bind *b, const char **ret_at)
+{
+    const struct config *c = b->config;
+
+    *ret_at = "auth.basic";
+    if (c->auth.basic.htpasswd[0] && !was_set(b, "auth.basic.scopes"))
+        return err_set(b->e, -EINVAL, "basic needs scopes, like [view]");
+    *ret_at = "auth.kubernetes";
+    if (c->auth.kubernetes.audiences_count && !was_set(b, "auth.kubernetes.scopes"))
+        return err_set(b->e, -EINVAL, "kubernetes needs scopes, like [scrape]");
+    return 0;
 }
 
 /* What no single key can tell; said at the key's place if the file names it. */
 static int verify(const struct config_bind *b)
 {
-    struct config *c = b->config;
     uint32_t line, column;
-    const char *at;
-    int r;
+    const char *at = "";
+    int r = scopes_said(b, &at);
 
-    /* a shorter limit takes its default along, but a default that someone wrote is checked */
-    if (!config_bind_was_set(b, "limits.default_seconds", &line, &column) &&
-        c->limits.default_seconds > c->limits.profile_seconds)
-        c->limits.default_seconds = c->limits.profile_seconds;
-    r = config_verify(c, &at, b->e);
+    if (r == 0)
+        r = config_verify(b->config, &at, b->e);
     if (r == 0)
         return 0;
     if (config_bind_was_set(b, at, &line, &column))
@@ -78,8 +159,10 @@ int config_parse(struct config *c, const char *name, const char *text, size_t by
     r = config_tree_parse(&tree, name, text, bytes, b.e);
     if (r == 0)
         r = config_bind(&b);
-    if (r == 0)
+    if (r == 0) {
+        settle(&b);
         r = verify(&b);
+    }
     config_tree_release(&tree);
     return r;
 }
@@ -146,13 +229,22 @@ out:
     return r;
 }
 
+static void note_file(void *data, const char *key, enum config_file use, const char *path)
+{
+    (void)key;
+    (void)use;
+    (void)path;
+    *(bool *)data = true;
+}
+
 /* Can a sidecar that is nobody still re-read and re-create all it needs? */
 static bool front_may_drop(const struct config *c)
 {
-    bool keeps = c->path[0] || c->admin.certificate[0] || c->admin.key[0];
+    bool keeps = c->path[0] || strncmp(c->collect.scrape.url, "unix:", 5) == 0;
 
-    for (size_t i = 0; i < c->auth.tokens_count; i++)
-        keeps = keeps || c->auth.tokens[i].file[0];
+    config_files(c, note_file, &keeps);
+    for (size_t i = 0; i < c->forward_count; i++)
+        keeps = keeps || strncmp(c->forward[i].url, "unix:", 5) == 0;
     for (size_t i = 0; i < c->admin.listens; i++)
         keeps = keeps || c->admin.listen[i].is_unix;
     for (size_t i = 0; i < c->health.listens; i++)
@@ -169,7 +261,7 @@ void config_plan(const struct config *c, struct plan *ret)
     ret->log_level = c->log.level;
     ret->log_format = c->log.format;
     ret->hz_max = c->limits.hz;
-    ret->drain_ms = CONFIG_DRAIN_MS;
+    ret->drain_ms = (uint32_t)(c->drain_ms + CONFIG_DRAIN_GRACE_MS);
     /* the sidecar runs as nobody where nothing it needs again belongs to us */
     ret->front_uid_drop = front_may_drop(c) ? 1 : 0;
     ret->number = c->select_number;

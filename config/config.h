@@ -1,9 +1,8 @@
 /*
  * config.h: the configuration as one struct, from defaults, the YAML file and the command line.
  *
- * The file's keys are one table in config.c (key, type, range, help); unknown and duplicate keys,
- * anchors, aliases and tags are errors with file:line:column. Keys of interface.md that are not
- * built yet are refused as such, never ignored. Texts are owned by the struct.
+ * The file's keys are one table in config/table.c (key, type, range, help); unknown and duplicate
+ * keys, anchors, aliases and tags are errors with file:line:column. Texts are owned by the struct.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -41,6 +40,7 @@ enum {
     CONFIG_BACKEND_LABELS_MAX = 16,
     CONFIG_PEERS_MAX = 16, /* uids or gids of a unix socket's callers */
     CONFIG_DRAIN_MAX_MS = 60000,
+    CONFIG_DRAIN_GRACE_MS = 2000, /* so much longer the guard waits before it kills */
 };
 
 /* Read when --config names no other; it may be missing. */
@@ -322,8 +322,8 @@ void config_defaults(struct config *c);
 
 /**
  * config_parse(c, name, text, bytes, e): defaults, then this YAML. ${name} stands in errors:
- * "pillion.yaml:12:3: unknown key \"lisen\" (did you mean \"listen\"?)". 0, -EINVAL, -ENOTSUP (not
- * built yet). "${NAME}" and "${NAME:-default}" in values come from the environment, "$${" is a
+ * "pillion.yaml:12:3: unknown key \"lisen\" (did you mean \"listen\"?)". 0, -EINVAL, -ENOMEM.
+ * "${NAME}" and "${NAME:-default}" in values come from the environment, "$${" is a
  * literal "${"; relative paths are seen from the folder of ${name}.
  */
 int config_parse(struct config *c, const char *name, const char *text, size_t bytes, struct err *e);

@@ -208,6 +208,20 @@ bool config_text_is_name(const char *s)
     return *s && s[strspn(s, DIGITS_AND_LETTERS "._-")] == '\0';
 }
 
+bool config_text_is_profile(const char *s)
+{
+    for (;;) {
+        size_t bytes = strspn(s, DIGITS_AND_LETTERS "._-");
+
+        if (bytes == 0 || (bytes <= 2 && memcmp(s, "..", bytes) == 0))
+            return false;
+        s += bytes;
+        if (*s != '/')
+            return *s == '\0';
+        s++;
+    }
+}
+
 /*
  * No wildcard and no port: the Host header's port is whatever a tunnel or a port-forward made it,
  * and a wildcard would give DNS rebinding its way back in.

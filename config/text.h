@@ -29,6 +29,12 @@ bool config_text_is_clean(const void *p, size_t bytes);
 /** config_text_is_name(s): letters, digits and . _ - only, not empty. */
 bool config_text_is_name(const char *s);
 
+/**
+ * config_text_is_profile(s): a profile's name, "heap" or "example.com/pool.connections": names as
+ * above between single slashes, none of them "." or "..", since it becomes part of a path.
+ */
+bool config_text_is_profile(const char *s);
+
 /** config_text_is_host(s): a DNS name or an address ([::1] with brackets), no port. */
 bool config_text_is_host(const char *s);
 

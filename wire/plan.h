@@ -15,8 +15,8 @@ enum {
     PLAN_FD = 3, /* `pillion plan` writes the struct here, and nothing else anywhere */
     PLAN_CMDLINE_MAX_BYTES = 256, /* pattern of PLAN_SELECT_CMDLINE */
     PLAN_CONTAINER_MAX_BYTES = 64,
-    PLAN_PID_MAX = 4194304, /* PID_MAX_LIMIT, include/linux/threads.h */
-    PLAN_DRAIN_MAX_MS = 60000,
+    PLAN_PID_MAX = 4194304,    /* PID_MAX_LIMIT, include/linux/threads.h */
+    PLAN_DRAIN_MAX_MS = 62000, /* what the configuration may ask for, and a grace */
 };
 
 enum plan_select {
