@@ -377,9 +377,7 @@ static int shape(struct maker *m)
                    go_image_version(m->rt->image));
     (void)profile_add_comment(m->profile, text);
     if (!m->rt->certain)
-        (void)profile_add_comment(m->profile,
-                                  "structures of this Go version are not certain: those of the "
-                                  "nearest known one fit");
+        (void)profile_add_comment(m->profile, m->rt->note.text);
     if (m->kind == BUCKET_PROFILE_MUTEX && m->rates.mutex <= 0 &&
         m->rt->layout->minor < MUTEX_RECORDED_MINOR)
         (void)profile_add_comment(m->profile,

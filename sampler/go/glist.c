@@ -113,7 +113,8 @@ int glist_read(struct go_runtime *rt, struct go_budget *budget, struct glist *re
     int r = -EAGAIN;
 
     if (rt->allgs == 0)
-        return err_set(e, -ENOTSUP, "runtime.allgs was not found in this program");
+        return err_set(e, -ENOTSUP, "runtime.allgs was not found in this program%s%s",
+                       rt->certain ? "" : ": ", rt->certain ? "" : rt->note.text);
     for (int i = 0; i < GLIST_TRIES && (r == -EAGAIN || r == -EFAULT); i++)
         r = read_once(rt, budget, ret, e);
     return r;

@@ -1,5 +1,6 @@
 #include "sampler/go/goroutines.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -219,7 +220,8 @@ static int give(struct reading *r, const struct gread_found *f)
         g.pcs = f->stack->pcs;
         g.exact = f->stack->exact;
     }
-    if (v->labels != 0 && f->kind != GREAD_TORN) {
+    /* gproof.h has proven the other fields of a version that is not known, but not this one */
+    if (v->labels != 0 && f->kind != GREAD_TORN && r->rt->certain) {
         e = read_labels(r, v);
         if (r->labels_pointer == v->labels) {
             g.labels = r->labels;
@@ -290,9 +292,13 @@ int goroutines_read(struct go_runtime *rt, struct go_budget *budget,
                     int (*each)(void *ctx, const struct goroutine *g), void *ctx,
                     struct goroutines_counts *ret, struct err *e)
 {
-    struct reading *r = calloc(1, sizeof(*r));
-    int rc = r ? 0 : -ENOMEM;
+    struct reading *r;
+    int rc;
 
+    if (go_image_machine(rt->image) != EM_X86_64)
+        return err_set(e, -ENOTSUP, "goroutines' stacks are walked on amd64 only in this version");
+    r = calloc(1, sizeof(*r));
+    rc = r ? 0 : -ENOMEM;
     if (r) {
         *r = (struct reading){.rt = rt, .budget = budget, .each = each, .ctx = ctx};
         rc = gread_new(rt, budget, &r->gread);

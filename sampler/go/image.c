@@ -7,6 +7,7 @@
 #include "sampler/go/layout.h"
 #include "sampler/go/moduledata.h"
 #include "sampler/go/nameindex.h"
+#include "sampler/go/pclncheck.h"
 #include "sampler/go/pclnfind.h"
 
 enum {
@@ -31,8 +32,9 @@ struct go_image {
     struct elf *elf;
     uint64_t bias;
     char version[BUILDINFO_VERSION_BYTES];
-    int minor;
+    int minor, formats;
     uint8_t wrapper_id; /* abi.FuncIDWrapper of this version */
+    char note[ERR_TEXT_BYTES];
     const struct go_layout *layout;
     struct pclntab table;
     struct moduledata module;
@@ -49,22 +51,56 @@ static uint8_t wrapper_id_of(int minor)
     return minor < 25 ? 22 : 23;
 }
 
+/* A newer Go is read as the newest we know, if its tables turn out to be like that. */
+static bool is_unknown(const struct go_image *g)
+{
+    return g->minor > MODULEDATA_MINOR_MAX;
+}
+
+/* Garbled programs have no version, but the sections and the build id's note that linkers make. */
+static bool looks_like_go(const struct elf *elf)
+{
+    static const char *const sections[] = {".gopclntab", ".data.rel.ro.gopclntab",
+                                           ".note.go.buildid"};
+    struct elf_section s;
+
+    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+        if (elf_section_find(elf, sections[i], &s) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int without_version(const struct go_image *g, int r, struct err *e)
+{
+    if (r == -ENOTSUP)
+        return err_set(e, r, "a Go program from before Go 1.18; 1.18 to 1.26 are known");
+    if (r != -ENOENT)
+        return err_set(e, r, "the Go build information cannot be read");
+    if (looks_like_go(g->elf))
+        return err_set(e, -ENOTSUP,
+                       "a Go program that does not say of which version: its build information was "
+                       "removed (garbled?); build it with the go command alone");
+    return err_set(e, r, "no Go program");
+}
+
 /* Which Go, and do we know its formats? The text for people is made here, once. */
 static int open_version(struct go_image *g, struct err *e)
 {
     int r = buildinfo_version(g->elf, g->version);
 
-    if (r == -ENOENT)
-        return err_set(e, r, "no Go program");
-    if (r == -ENOTSUP)
-        return err_set(e, r, "a Go program from before Go 1.18; 1.18 to 1.26 are known");
     if (r != 0)
-        return err_set(e, r, "the Go build information cannot be read");
+        return without_version(g, r, e);
     g->minor = buildinfo_minor(g->version);
-    if (g->minor < MODULEDATA_MINOR_MIN || g->minor > MODULEDATA_MINOR_MAX)
+    if (g->minor < MODULEDATA_MINOR_MIN)
         return err_set(e, -ENOTSUP, "Go version \"%s\" is not known; 1.18 to 1.26 are", g->version);
+    g->formats = is_unknown(g) ? MODULEDATA_MINOR_MAX : g->minor;
     g->wrapper_id = wrapper_id_of(g->minor);
     g->layout = go_layout_find(g->version);
+    if (!g->layout)
+        (void)snprintf(g->note, sizeof(g->note),
+                       "%s is not known: read with the layout of %s, only what proves itself",
+                       g->version, go_layout_nearest(g->minor)->made_with);
     return 0;
 }
 
@@ -97,6 +133,19 @@ static int open_tables(struct go_image *g, const struct target *target, struct e
     return r == 0 ? 0 : err_set(e, r, "%s: its memory cannot be read", g->version);
 }
 
+/* The tables of a version that is not known prove that they are those of the newest known one. */
+static int check_tables(struct go_image *g, struct err *e)
+{
+    int r = is_unknown(g) ? pclncheck_run(&g->table, g->names, &g->wrapper_id) : 0;
+
+    if (r == 0 || r == -ENOMEM)
+        return r;
+    return err_set(e, -ENOTSUP,
+                   "Go version \"%s\" is not known (1.18 to 1.26 are), and its table of functions "
+                   "(pclntab) is not as in 1.26",
+                   g->version);
+}
+
 int go_image_open(struct elf *elf, const struct target *target, uint64_t bias,
                   struct go_image **ret, struct err *e)
 {
@@ -112,6 +161,8 @@ int go_image_open(struct elf *elf, const struct target *target, uint64_t bias,
         r = open_tables(g, target, e);
     if (r == 0)
         r = nameindex_new(&g->names);
+    if (r == 0)
+        r = check_tables(g, e);
     if (r != 0) {
         go_image_free(g);
         return r;
@@ -136,6 +187,26 @@ const char *go_image_version(const struct go_image *g)
 int go_image_minor(const struct go_image *g)
 {
     return g->minor;
+}
+
+int go_image_formats(const struct go_image *g)
+{
+    return g->formats;
+}
+
+uint16_t go_image_machine(const struct go_image *g)
+{
+    return elf_machine(g->elf);
+}
+
+bool go_image_is_pie(const struct go_image *g)
+{
+    return elf_is_dyn(g->elf);
+}
+
+const char *go_image_note(const struct go_image *g)
+{
+    return g->note;
 }
 
 const struct go_layout *go_image_layout(const struct go_image *g)

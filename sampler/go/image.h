@@ -1,8 +1,9 @@
 /*
  * image.h: the Go half of an executable: version, pclntab, moduledata; names, files, lines,
  * inlining, stack deltas. Go 1.18 to 1.26, stripped or not, PIE or not, with section headers or
- * without. Sources: runtime/symtab.go, runtime/symtabinl.go, runtime/funcdata.go, cmd/link
- * pclntab of those versions; facts in the layout table (layout.h).
+ * without; newer ones as far as their tables prove to be those of 1.26 (pclncheck.h). Sources:
+ * runtime/symtab.go, runtime/symtabinl.go, runtime/funcdata.go, cmd/link pclntab of those versions;
+ * facts in the layout table (layout.h).
  */
 #ifndef SAMPLER_GO_IMAGE_H
 #define SAMPLER_GO_IMAGE_H
@@ -27,6 +28,15 @@ void go_image_free(struct go_image *g);
 
 const char *go_image_version(const struct go_image *g); /* "go1.26.8" */
 int go_image_minor(const struct go_image *g);           /* 26 */
+/** go_image_formats(g): the minor whose formats it is read with: its own, if that is known. */
+int go_image_formats(const struct go_image *g);
+uint16_t go_image_machine(const struct go_image *g); /* EM_X86_64, EM_AARCH64 */
+bool go_image_is_pie(const struct go_image *g);      /* its code is compiled for any address */
+/**
+ * go_image_note(g): what its users have to be told: that this version is not certain and how it is
+ * read. "" for a known one.
+ */
+const char *go_image_note(const struct go_image *g);
 /** go_image_layout(g): struct offsets of this version, NULL when it is not certain. */
 const struct go_layout *go_image_layout(const struct go_image *g);
 bool go_image_has(const struct go_image *g, uint64_t pc); /* pc in [text, etext) */

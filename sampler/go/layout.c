@@ -88,3 +88,20 @@ const struct go_layout *go_layout_find(const char *go_version)
     }
     return found;
 }
+
+const struct go_layout *go_layout_nearest(int minor)
+{
+    const struct go_layout *best = NULL;
+    int best_distance = 0;
+
+    for (size_t i = 0; i < go_layout_count; i++) {
+        const struct go_layout *l = &go_layout_table[i];
+        int distance = l->minor > minor ? l->minor - minor : minor - l->minor;
+
+        if (!best || distance <= best_distance) {
+            best = l;
+            best_distance = distance;
+        }
+    }
+    return best;
+}

@@ -241,6 +241,12 @@ struct go_layout {
  */
 const struct go_layout *go_layout_find(const char *go_version);
 
+/**
+ * go_layout_nearest(minor): the row of that minor, or of the one next to it, for its newest patch.
+ * Never NULL. What is read with it must prove itself.
+ */
+const struct go_layout *go_layout_nearest(int minor);
+
 /* The generated rows, ascending by (minor, first_patch); layout.c alone looks through them. */
 extern const struct go_layout go_layout_table[];
 extern const size_t go_layout_count;

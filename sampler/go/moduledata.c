@@ -12,6 +12,8 @@ enum {
     AT_FTAB = 128, /* a slice: pointer, length, capacity */
     AT_FTAB_LEN = 136,
     AT_FTAB_CAP = 144,
+    AT_MINPC = 160,
+    AT_MAXPC = 168,
     AT_TEXT = 176,
     AT_ETEXT = 184,
     AT_NOPTRDATA = 192,
@@ -68,6 +70,41 @@ static bool text_is_sane(const struct search *s, uint64_t text, uint64_t etext)
     return false;
 }
 
+/* Does a segment with all of ${flags} hold [lo, hi), addresses in memory? */
+static bool lies_in_segment(const struct search *s, uint64_t lo, uint64_t hi, uint32_t flags)
+{
+    const struct elf_segment *segments;
+    size_t count = elf_segments(s->elf, &segments);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct elf_segment *g = &segments[i];
+        uint64_t at = lo - s->bias;
+
+        if ((g->flags & flags) == flags && at >= g->vaddr && at - g->vaddr <= g->memsz &&
+            hi >= lo && hi - lo <= g->memsz - (at - g->vaddr))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * A version that is not known may have its fields elsewhere: those that are used must be what they
+ * should be. minpc and maxpc are the ends of the table of functions (runtime/symtab.go,
+ * moduledataverify1), which stand right before text.
+ */
+static bool proves_itself(const struct search *s, const unsigned char *p,
+                          const struct moduledata *m)
+{
+    struct pclntab t = *s->t;
+    struct pclntab_func first, last;
+
+    return pclntab_func(&t, 0, &first) == 0 && pclntab_func(&t, t.nfunc - 1, &last) == 0 &&
+           word(p, AT_MINPC) == m->text + first.entry && word(p, AT_MAXPC) == m->text + last.end &&
+           word(p, AT_MAXPC) <= m->etext && m->noptrdata < m->enoptrbss &&
+           lies_in_segment(s, m->noptrdata, m->enoptrbss, PF_R | PF_W) &&
+           lies_in_segment(s, m->gofunc, m->gofunc + 1, PF_R) && m->rodata <= m->gofunc;
+}
+
 /* Do these bytes, with pointers as in memory, describe our pclntab? */
 static bool take(struct search *s, uint64_t address, const unsigned char *p)
 {
@@ -89,6 +126,8 @@ static bool take(struct search *s, uint64_t address, const unsigned char *p)
         word(p, AT_FTAB_LEN) != (uint64_t)s->t->nfunc + 1)
         return false;
     if (!text_is_sane(s, m.text, m.etext) || m.noptrdata > m.enoptrbss || m.gofunc == 0)
+        return false;
+    if (s->minor > MODULEDATA_MINOR_MAX && !proves_itself(s, p, &m))
         return false;
     *s->ret = m;
     return true;

@@ -15,7 +15,7 @@
 enum {
     MODULEDATA_CANDIDATES_MAX = 64, /* look-alikes that are compared with memory */
     MODULEDATA_MINOR_MIN = 18,      /* Go 1.18 */
-    MODULEDATA_MINOR_MAX = 26,      /* Go 1.26; the layout of others is not known */
+    MODULEDATA_MINOR_MAX = 26,      /* Go 1.26; newer ones have to prove that theirs is the same */
 };
 
 struct moduledata { /* addresses in the target's memory */
@@ -30,8 +30,10 @@ struct moduledata { /* addresses in the target's memory */
 
 /**
  * moduledata_find(elf, target, bias, pclntab_vaddr, t, minor, ret): ${pclntab_vaddr} is its virtual
- * address in the file. Where memory may not be read (-EPERM) a file that is not position
- * independent is read instead. 0; -ENOENT: none; -EPERM, -ESRCH from the target; -ENOMEM.
+ * address in the file. With a ${minor} above MODULEDATA_MINOR_MAX, every field that is used is
+ * compared with what the file says otherwise. Where memory may not be read (-EPERM) a file that is
+ * not position independent is read instead. 0; -ENOENT: none; -EPERM, -ESRCH from the target;
+ * -ENOMEM.
  */
 int moduledata_find(const struct elf *elf, const struct target *target, uint64_t bias,
                     uint64_t pclntab_vaddr, const struct pclntab *t, int minor,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sampler/go/goroutines.h"
+#include "sampler/go/gproof.h"
 #include "sampler/go/gview.h"
 #include "sampler/go/locate.h"
 #include "sampler/go/waitreason.h"
@@ -14,6 +15,7 @@ enum {
     BUCKET_DEPTH_MAX = 1024,   /* bucket.nstk */
     THREADS_MAX = 1000 * 1000, /* m.id: the runtime gives up at 10,000 threads at once */
     USER_SPACE_LOW = 0x10000,
+    CYCLE_WRAP = 3 * (2 << 24), /* len(memRecord{}.future) * (2 << 24) */
 };
 
 #define USER_SPACE_END (UINT64_C(1) << 47) /* amd64 and arm64 without their larger modes */
@@ -51,8 +53,10 @@ static int is_allgs(void *ctx, uint64_t address)
         rt->target->ops->read(rt->target->ctx, g, raw, (size_t)rt->layout->g_size) != 0)
         return 0;
     gview_read(rt->layout, g, raw, &v);
-    return v.lo < v.hi && v.hi - v.lo <= GVIEW_STACK_MAX_BYTES && v.goid >= 1 &&
-           v.goid < USER_SPACE_END && v.status <= GVIEW_DEADEXTRA;
+    if (v.lo >= v.hi || v.hi - v.lo > GVIEW_STACK_MAX_BYTES || v.goid < 1 ||
+        v.goid >= USER_SPACE_END || v.status > GVIEW_DEADEXTRA)
+        return 0;
+    return rt->certain || gproof_holds(rt, slice[0], slice[1]);
 }
 
 /* *bucket: none yet, or one of the right kind. */
@@ -89,6 +93,19 @@ static int is_rate(void *ctx, uint64_t address)
     return read_words(((const struct check *)ctx)->rt, address, &rate, 1) && rate <= RATE_MAX;
 }
 
+/*
+ * How far the collections are, modulo (runtime/mprof.go, mProfCycleWrap and mProfCycleHolder): a
+ * uint32, with a flag in bit 0 since it is a variable of its own.
+ */
+static int is_cycle(void *ctx, uint64_t address)
+{
+    const struct go_runtime *rt = ((const struct check *)ctx)->rt;
+    uint32_t cycle;
+
+    return rt->target->ops->read(rt->target->ctx, address, &cycle, sizeof(cycle)) == 0 &&
+           (rt->layout->minor < 19 ? cycle : cycle >> 1) < CYCLE_WRAP;
+}
+
 static int is_reasons(void *ctx, uint64_t address)
 {
     return waitreason_is(((const struct check *)ctx)->rt->target, address);
@@ -116,8 +133,8 @@ static const struct variable variables[] = {
     {"MemProfileRate", offsetof(struct go_runtime, mem_profile_rate), is_rate, 0, true},
     {"blockprofilerate", offsetof(struct go_runtime, block_profile_rate), is_rate, 0, true},
     {"mutexprofilerate", offsetof(struct go_runtime, mutex_profile_rate), is_rate, 0, true},
-    {"mProfCycle", offsetof(struct go_runtime, mprof_cycle), NULL, 0, true},
-    {"mProf", offsetof(struct go_runtime, mprof_cycle), NULL, 0, true}, /* Go 1.18: in a struct */
+    {"mProfCycle", offsetof(struct go_runtime, mprof_cycle), is_cycle, 0, true},
+    {"mProf", offsetof(struct go_runtime, mprof_cycle), is_cycle, 0, true}, /* 1.18: in a struct */
     {"allp", offsetof(struct go_runtime, allp), NULL, 0, false},
     {"sched", offsetof(struct go_runtime, sched), NULL, 0, false},
     {"memstats", offsetof(struct go_runtime, memstats), NULL, 0, false},
@@ -132,24 +149,6 @@ enum {
 static uint64_t *member(struct go_runtime *rt, const struct variable *v)
 {
     return (uint64_t *)(void *)((char *)rt + v->member);
-}
-
-/* The rows of one minor, or of the one next to it: the last row, for the newest patch. */
-static const struct go_layout *nearest(int minor)
-{
-    const struct go_layout *best = NULL;
-    int best_distance = 0;
-
-    for (size_t i = 0; i < go_layout_count; i++) {
-        const struct go_layout *l = &go_layout_table[i];
-        int distance = l->minor > minor ? l->minor - minor : minor - l->minor;
-
-        if (!best || distance <= best_distance) {
-            best = l;
-            best_distance = distance;
-        }
-    }
-    return best;
 }
 
 /* -ESRCH and -EPERM end it; a variable that is not found stays 0. */
@@ -189,9 +188,7 @@ static void note_missing(struct go_runtime *rt)
             (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "", v->name);
     }
     if (!rt->certain)
-        (void)err_set(&rt->note, -ENOTSUP,
-                      "%s is not known: read with the layout of %s, only what proves itself",
-                      go_image_version(rt->image), rt->layout->made_with);
+        (void)err_set(&rt->note, -ENOTSUP, "%s", go_image_note(rt->image));
     else if (names[0])
         (void)err_set(&rt->note, -ENOENT, "not found in this program: %s", names);
 }
@@ -205,8 +202,8 @@ int go_runtime_open(struct go_image *image, const struct target *target, struct 
 
     rt.certain = rt.layout != NULL;
     if (!rt.layout)
-        rt.layout = nearest(go_image_minor(image));
-    if (!rt.layout || !gview_fits(rt.layout))
+        rt.layout = go_layout_nearest(go_image_minor(image));
+    if (!gview_fits(rt.layout))
         return err_set(e, -ENOTSUP, "no layout of the runtime of %s", go_image_version(image));
     r = locate_all(&rt, &found);
     if (r != 0)

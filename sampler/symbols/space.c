@@ -392,6 +392,8 @@ struct go_image *space_go(struct space *s)
     s->go_note = (struct err){0};
     if (rc == 0) {
         s->go_in = s->exe;
+        if (go_image_note(s->go)[0])
+            (void)err_set(&s->go_note, -ENOTSUP, "%s", go_image_note(s->go));
         find_go_ranges(s);
         return s->go;
     }

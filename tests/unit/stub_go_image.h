@@ -60,6 +60,30 @@ const char *go_image_version(const struct go_image *g)
     return "go1.26.8";
 }
 
+const char *go_image_note(const struct go_image *g)
+{
+    (void)g;
+    return "";
+}
+
+uint16_t go_image_machine(const struct go_image *g)
+{
+    (void)g;
+    return 62; /* EM_X86_64 */
+}
+
+bool go_image_is_pie(const struct go_image *g)
+{
+    (void)g;
+    return false;
+}
+
+int go_image_formats(const struct go_image *g)
+{
+    (void)g;
+    return 26;
+}
+
 int go_image_minor(const struct go_image *g)
 {
     (void)g;
