@@ -2,11 +2,12 @@
  * locate.h: where a variable of the Go runtime is, in a program without symbols.
  *
  * The functions of the runtime that mention the variable (recipe.h) are found by their names and
- * their code is searched for operands relative to the instruction pointer. Each function votes for
+ * their code is searched for operands that name an address (operands.h). Each function votes for
  * the addresses that its operands would make the variable's, and an operand at exactly the byte
  * that the recipe names counts four more. A clear winner is the answer; anything else is "not
- * found": a guessed address would turn into wrong profiles. Measured on Go 1.18 to 1.26, plain,
- * PIE, stripped, -race, externally linked: never a wrong address.
+ * found": a guessed address would turn into wrong profiles. Measured on Go 1.18 to 1.26, amd64 and
+ * arm64, plain, PIE, stripped, -race, externally linked: never a wrong address. A version that has
+ * no recipes is looked for with those of the nearest one: then a check (${valid}) has to decide.
  *
  * Symbols are not looked at even when they are there: one way, tested by every run.
  */

@@ -170,7 +170,8 @@ static const struct go_recipe *recipe_at(struct go_image *image, uint64_t addres
         const struct go_recipe *r = &go_recipe_table[i];
         uint64_t entry, end;
 
-        if (r->minor == 22 && strcmp(r->variable, "blockprofilerate") == 0 &&
+        if (r->machine == EM_X86_64 && r->minor == 22 &&
+            strcmp(r->variable, "blockprofilerate") == 0 &&
             go_image_function(image, r->function, &entry, &end) == 0 && entry == address)
             return r;
     }
@@ -198,6 +199,9 @@ static int written_read(void *ctx, uint64_t address, void *out, size_t bytes)
     if (!r) /* for the compiler: cmocka does not come back */
         return -EFAULT;
     ref = &go_recipe_refs[r->first];
+    for (size_t i = 1; i < r->count && !(ref->kinds & GO_RECIPE_PLAIN); i++)
+        ref++;
+    assert_true(ref->kinds & GO_RECIPE_PLAIN);
     memset(out, 0x90, bytes);
     if (says == 'F' || says == 'B')
         put_operand(out, bytes, address, ref->at, w->first + ref->inside);
@@ -299,9 +303,12 @@ static void test_tables(void **state)
 
         assert_int_equal(r->first, refs);
         assert_true(r->count > 0 && r->minor >= 18 && r->minor <= 26);
+        assert_true(r->machine == EM_X86_64 || r->machine == EM_AARCH64);
         refs += r->count;
     }
     assert_int_equal(refs, go_recipe_ref_count);
+    for (size_t i = 0; i < go_recipe_ref_count; i++)
+        assert_in_range(go_recipe_refs[i].kinds, GO_RECIPE_PLAIN, GO_RECIPE_PLAIN | GO_RECIPE_PIE);
     for (size_t i = 1; i < go_layout_count; i++) {
         const struct go_layout *a = &go_layout_table[i - 1], *b = &go_layout_table[i];
 

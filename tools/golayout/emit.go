@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"debug/elf"
 	"fmt"
 	"os"
 )
@@ -66,7 +67,10 @@ func writeLayouts(name string, fields []field, releases []release) error {
 	return os.WriteFile(name, out.Bytes(), 0o644)
 }
 
-// writeRecipes: one row a (version, variable, function), its references in a second table.
+// machines as <elf.h> calls them, and as Go does.
+var machines = map[elf.Machine][2]string{elf.EM_X86_64: {"EM_X86_64", "amd64"}, elf.EM_AARCH64: {"EM_AARCH64", "arm64"}}
+
+// writeRecipes: one row a (machine, version, variable, function), its references in a second table.
 func writeRecipes(name string, recipes []recipe) error {
 	var out bytes.Buffer
 	var refs []string
@@ -74,16 +78,17 @@ func writeRecipes(name string, recipes []recipe) error {
 	fmt.Fprintf(&out, "const struct go_recipe go_recipe_table[] = {\n")
 	last := ""
 	for _, r := range recipes {
-		if part := fmt.Sprintf("1.%d %s", r.minor, r.variable); part != last {
+		machine := machines[r.machine]
+		if part := fmt.Sprintf("%s 1.%d %s", machine[1], r.minor, r.variable); part != last {
 			last = part
 			fmt.Fprintf(&out, "    /* %s */\n", part)
 		}
-		fmt.Fprintf(&out, "    {%d, %q, %q, %d, %d},\n", r.minor, r.variable, r.function, len(refs), len(r.references))
+		fmt.Fprintf(&out, "    {%s, %d, %q, %q, %d, %d},\n", machine[0], r.minor, r.variable, r.function, len(refs), len(r.references))
 		for _, ref := range r.references {
 			if ref.at > 0xFFFF {
 				return fmt.Errorf("%s: reference at %d does not fit", r.function, ref.at)
 			}
-			refs = append(refs, fmt.Sprintf("{%d, %d}", ref.at, ref.inside))
+			refs = append(refs, fmt.Sprintf("{%d, %d, %d}", ref.at, ref.kinds, ref.inside))
 		}
 	}
 	if len(refs) > 0xFFFF {

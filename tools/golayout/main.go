@@ -5,7 +5,7 @@
 //
 //	golayout -root REPOSITORY -bin FOLDER VERSION[@FIRST_PATCH] ...
 //
-// FOLDER holds VERSION-amd64-plain, -amd64-pie, -amd64-bare (no pprof) and -arm64-plain for each
+// FOLDER holds VERSION-amd64-plain, -amd64-pie, -amd64-bare (no pprof) and the same of arm64 for each
 // version. FIRST_PATCH is the first patch release whose structures are those of VERSION (default 0).
 // Recipes are written for the highest patch of each minor. The same programs give the same bytes.
 package main
@@ -80,15 +80,17 @@ func run(root, bin string, args []string) error {
 		return a.minor < b.minor || a.minor == b.minor && a.firstPatch < b.firstPatch
 	})
 	var recipes []recipe
-	for i, r := range releases {
-		if i+1 < len(releases) && releases[i+1].minor == r.minor {
-			continue
+	for _, machine := range []string{"amd64", "arm64"} {
+		for i, r := range releases {
+			if i+1 < len(releases) && releases[i+1].minor == r.minor {
+				continue
+			}
+			more, err := recipesOf(r.minor, filepath.Join(bin, r.name+"-"+machine+"-"))
+			if err != nil {
+				return err
+			}
+			recipes = append(recipes, more...)
 		}
-		more, err := recipesOf(r.minor, filepath.Join(bin, r.name+"-amd64-"))
-		if err != nil {
-			return err
-		}
-		recipes = append(recipes, more...)
 	}
 	if err := writeLayouts(filepath.Join(root, "sampler/go/layout_table.c"), fields, releases); err != nil {
 		return err

@@ -42,5 +42,7 @@ for release in "${releases[@]}"; do
     build "$version" amd64-pie GOARCH=amd64 GOAMD64=v1 -- -buildmode=pie
     build "$version" amd64-bare GOARCH=amd64 GOAMD64=v1 -- -tags nopprof
     build "$version" arm64-plain GOARCH=arm64 --
+    build "$version" arm64-pie GOARCH=arm64 -- -buildmode=pie
+    build "$version" arm64-bare GOARCH=arm64 -- -tags nopprof
 done
 GOWORK=off go run . -root "$(cd ../.. && pwd)" -bin "$bin" "${releases[@]}"

@@ -20,12 +20,21 @@ var variables = []string{
 const functionsMax = 10
 
 type reference struct {
-	at     int // ModRM byte, from the function's entry
+	at     int // ModRM byte or ADRP, from the function's entry
 	inside int // what it points at, from the variable's start
+	kinds  int // the ways to build that have it there: kindPlain, kindPIE
 }
+
+// Code for PIE differs a little, so that what is one variable in the one may stand at another's
+// place in the other.
+const (
+	kindPlain = 1
+	kindPIE   = 2
+)
 
 // recipe: this function mentions this variable at these places.
 type recipe struct {
+	machine            elf.Machine
 	minor              int
 	variable, function string
 	always             bool // also there in a program without pprof
@@ -36,7 +45,7 @@ type recipe struct {
 
 // immediateBytes says how many bytes of immediate follow the displacement of the instruction whose
 // ModRM byte is code[m], or -1 when the bytes before it are no opcode that is known here to take a
-// ModRM operand (Intel SDM volume 2, appendix A). sampler/go/locate.c has the same rule.
+// ModRM operand (Intel SDM volume 2, appendix A). sampler/go/operands.c has the same rule.
 func immediateBytes(code []byte, m int) int {
 	if m < 4 {
 		return -1
@@ -83,6 +92,7 @@ func immediateBytes(code []byte, m int) int {
 }
 
 type program struct {
+	machine   elf.Machine
 	functions []elf.Symbol // by address
 	variables map[string]elf.Symbol
 	text      []byte
@@ -103,7 +113,7 @@ func openProgram(name string) (*program, error) {
 	if section == nil {
 		return nil, fmt.Errorf("%s: no .text", name)
 	}
-	p := &program{variables: map[string]elf.Symbol{}, textAddr: section.Addr}
+	p := &program{machine: file.Machine, variables: map[string]elf.Symbol{}, textAddr: section.Addr}
 	if p.text, err = section.Data(); err != nil {
 		return nil, err
 	}
@@ -135,11 +145,15 @@ func (p *program) at(addr uint64) *elf.Symbol {
 
 type key struct{ variable, function string }
 
-// addReferences notes every operand relative to the instruction pointer (mod 00, rm 101) that
-// points into one of the variables.
-func (p *program) addReferences(into map[key]*recipe) {
+// operands calls found with each place in the text that names an address: where it is, and the
+// address. What a place is depends on the machine; the sampler's operands.c has the same rules.
+func (p *program) operands(found func(at, target uint64)) {
+	if p.machine == elf.EM_AARCH64 {
+		p.operandsARM64(found)
+		return
+	}
 	for m := 4; m+5 < len(p.text); m++ {
-		if p.text[m]&0xC7 != 5 {
+		if p.text[m]&0xC7 != 5 { // mod 00, rm 101: relative to the instruction pointer
 			continue
 		}
 		immediate := immediateBytes(p.text, m)
@@ -147,13 +161,47 @@ func (p *program) addReferences(into map[key]*recipe) {
 			continue
 		}
 		displacement := int64(int32(binary.LittleEndian.Uint32(p.text[m+1:])))
-		target := p.textAddr + uint64(m+5+immediate) + uint64(displacement)
+		at := p.textAddr + uint64(m)
+		found(at, at+uint64(5+immediate)+uint64(displacement))
+	}
+}
+
+// operandsARM64: ADRP makes the address of a 4 KiB page, and the instruction after it, which takes
+// the same register as its base, adds the rest: ADD (immediate), or LDR and STR with an unsigned
+// offset (Arm ARM, C6.2; cmd/internal/obj/arm64/asm7.go emits the two as one).
+func (p *program) operandsARM64(found func(at, target uint64)) {
+	for i := 0; i+8 <= len(p.text); i += 4 {
+		first, second := binary.LittleEndian.Uint32(p.text[i:]), binary.LittleEndian.Uint32(p.text[i+4:])
+		if first&0x9F000000 != 0x90000000 || first&31 != second>>5&31 {
+			continue
+		}
+		offset := uint64(second >> 10 & 0xFFF)
+		switch {
+		case second&0xFFC00000 == 0x91000000: // ADD Xd, Xn, #imm12
+		case second&0x3B000000 == 0x39000000: // LDR, STR Rt, [Xn, #imm12 * size]
+			scale := second >> 30
+			if second&0x04800000 == 0x04800000 { // 128 bits of a vector register
+				scale = 4
+			}
+			offset <<= scale
+		default:
+			continue
+		}
+		at := p.textAddr + uint64(i)
+		pages := int64(first>>5&0x7FFFF<<2|first>>29&3) << 43 >> 43
+		found(at, at&^0xFFF+uint64(pages<<12)+offset)
+	}
+}
+
+// addReferences notes every operand that points into one of the variables.
+func (p *program) addReferences(into map[key]*recipe, kind int) {
+	p.operands(func(at, target uint64) {
 		for _, name := range variables {
 			v, ok := p.variables[name]
 			if !ok || target < v.Value || target >= v.Value+v.Size {
 				continue
 			}
-			f := p.at(p.textAddr + uint64(m))
+			f := p.at(at)
 			if f == nil || !strings.HasPrefix(f.Name, "runtime.") {
 				continue
 			}
@@ -161,22 +209,23 @@ func (p *program) addReferences(into map[key]*recipe) {
 			if into[k] == nil {
 				into[k] = &recipe{variable: name, function: f.Name, bytes: f.Size, order: len(into)}
 			}
-			into[k].add(reference{int(p.textAddr + uint64(m) - f.Value), int(target - v.Value)})
+			into[k].add(reference{int(at - f.Value), int(target - v.Value), kind})
 		}
-	}
+	})
 }
 
 func (r *recipe) add(ref reference) {
-	for _, have := range r.references {
-		if have == ref {
+	for i, have := range r.references {
+		if have.at == ref.at && have.inside == ref.inside {
+			r.references[i].kinds |= ref.kinds
 			return
 		}
 	}
 	r.references = append(r.references, ref)
 }
 
-// recipesOf reads the plain, pie and bare programs whose names begin with prefix. Code compiled for
-// PIE differs a little; both are merged. For each variable the functions that every program has come
+// recipesOf reads the plain, pie and bare programs whose names begin with prefix. The
+// references of both ways to build are merged. For each variable the functions that every program has come
 // first, then the smaller ones.
 func recipesOf(minor int, prefix string) ([]recipe, error) {
 	bare, err := openProgram(prefix + "bare")
@@ -188,19 +237,19 @@ func recipesOf(minor int, prefix string) ([]recipe, error) {
 		always[f.Name] = true
 	}
 	merged := map[key]*recipe{}
-	for _, kind := range []string{"plain", "pie"} {
+	for i, kind := range []string{"plain", "pie"} {
 		p, err := openProgram(prefix + kind)
 		if err != nil {
 			return nil, err
 		}
-		p.addReferences(merged)
+		p.addReferences(merged, kindPlain<<i)
 	}
 	var all []recipe
 	for _, name := range variables {
 		var some []recipe
 		for _, r := range merged {
 			if r.variable == name {
-				r.minor, r.always = minor, always[r.function]
+				r.machine, r.minor, r.always = bare.machine, minor, always[r.function]
 				some = append(some, *r)
 			}
 		}
