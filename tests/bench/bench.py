@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import goroutines
 import measure
 from programs import BUILD, ROOT, CannotRun, Sleeper, perf_works
 
@@ -87,6 +88,7 @@ def main():
     measure.known_shares(table, quick, not no_perf)
     measure.labels(table, quick)
     measure.attach(table, quick, not no_perf)
+    goroutines.goroutines(table, quick)
     facts["seconds"] = round(time.monotonic() - began)
     table.line()
     facts["longest_stall_ms"] = round(sleeper.longest(began), 1)

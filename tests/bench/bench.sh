@@ -18,6 +18,7 @@ build=tests/targets/build_go.sh
 targets() {
     $build local goshares goshares-endpoint -tags=endpoint &&
         $build local gospans gospans-local '-ldflags=-s -w' &&
+        $build local goruntime goruntime-bench '-ldflags=-s -w' &&
         $build local demo demo -trimpath '-ldflags=-s -w' &&
         tests/targets/build_c.sh tests/targets/bin
 }
