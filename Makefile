@@ -22,7 +22,7 @@ src      = $(sort $(shell find $(wildcard $(1)) -name '*.c' 2>/dev/null))
 # The halves of a pair never meet in one program. The sampler and the guard have no gzip, no text
 # forms and no configuration; the front's half of the sampler's link is the sidecar's and the CLI's.
 SHARED_SRC  := $(call src,base) wire/codec.c wire/link.c
-PPROF_SRC   := $(patsubst %,profile/%.c,profile view encode decode field ids merge validate)
+PPROF_SRC   := $(patsubst %,profile/%.c,profile view encode decode field frame ids merge validate)
 GUARD_SRC   := $(SHARED_SRC) wire/plan.c wire/answer_guard.c wire/front_tells.c $(call src,guard)
 SAMPLER_SRC := $(SHARED_SRC) wire/ask_guard.c wire/answer_sampler.c wire/rope_make.c $(PPROF_SRC) $(call src,sampler)
 SIDECAR_SRC := $(SHARED_SRC) wire/plan.c wire/ask_sampler.c wire/front_hears.c wire/rope_read.c $(call src,profile config auth sidecar)
@@ -74,7 +74,12 @@ pillion-sidecar_LIBS := $(SIDECAR_LIBS)
 pillion_LIBS := $(call pkg,yaml-0.1) $(PROTOBUF_LIBS) $(call pkg,zlib) $(call pkg,mbedcrypto) -lm
 
 obj      = $(patsubst %.c,$(B)/%.o,$(1))
-PB_OBJ  := $(B)/gen/profile/pprof.pb-c.o
+# Messages by protobuf-c; headers come before any object, as any may include them.
+PROTO   := $(sort $(wildcard $(addsuffix /*.proto,$(FOLDERS) sidecar/forward)))
+PB_C    := $(PROTO:%.proto=build/gen/%.pb-c.c)
+PB_H    := $(PROTO:%.proto=build/gen/%.pb-c.h)
+PPROF_PB   := $(B)/gen/profile/pprof.pb-c.o
+FORWARD_PB := $(patsubst %.proto,$(B)/gen/%.pb-c.o,$(filter sidecar/%,$(PROTO)))
 LIB_SRC := $(filter-out %/main.c,$(sort $(GUARD_SRC) $(SAMPLER_SRC) $(SIDECAR_SRC) $(CLI_SRC)))
 NAMES   := pillion pillion-guard pillion-sampler pillion-sidecar
 PROGRAMS := $(addprefix $(B)/,$(NAMES))
@@ -83,21 +88,22 @@ PROGRAMS := $(addprefix $(B)/,$(NAMES))
 .PHONY: all install static deps clean help
 all: $(PROGRAMS) $(if $(filter release,$(MODE)),$(addprefix build/,$(NAMES)))  ## the four programs, in build/
 $(B)/pillion-guard: $(call obj,$(GUARD_SRC))
-$(B)/pillion-sampler: $(call obj,$(SAMPLER_SRC)) $(PB_OBJ)
-$(B)/pillion-sidecar: $(call obj,$(SIDECAR_SRC)) $(PB_OBJ)
-$(B)/pillion: $(call obj,$(CLI_SRC)) $(PB_OBJ)
+$(B)/pillion-sampler: $(call obj,$(SAMPLER_SRC)) $(PPROF_PB)
+$(B)/pillion-sidecar: $(call obj,$(SIDECAR_SRC)) $(PPROF_PB) $(FORWARD_PB)
+$(B)/pillion: $(call obj,$(CLI_SRC)) $(PPROF_PB)
 $(PROGRAMS):
 	$(if $(V),,@echo "link $@")
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $($(@F)_LIBS)
 $(addprefix build/,$(NAMES)): build/%: build/release/%
 	@ln -sfn release/$* $@
-build/gen/profile/pprof.pb-c.c build/gen/profile/pprof.pb-c.h &: profile/pprof.proto
+build/gen/%.pb-c.c build/gen/%.pb-c.h: %.proto
 	@mkdir -p build/gen
-	protoc-c --c_out=build/gen $<
-$(PB_OBJ): build/gen/profile/pprof.pb-c.c
+	$(Q)protoc-c --c_out=build/gen $<
+$(B)/gen/%.pb-c.o: build/gen/%.pb-c.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(GENERATED_CFLAGS) -c -o $@ $<
-$(B)/%.o: %.c Makefile | build/gen/profile/pprof.pb-c.h
+	$(if $(V),,@echo "cc   $<")
+	$(Q)$(CC) $(ALL_CFLAGS) $(GENERATED_CFLAGS) -c -o $@ $<
+$(B)/%.o: %.c Makefile | $(PB_H)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "cc   $<")
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
@@ -127,7 +133,7 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 E2E      := $(sort $(wildcard tests/e2e/[0-9]*.sh))
 # everything that is no program's main, once, for the tests to link with
 ALL_LIB := $(B)/libpillion-all.a
-$(ALL_LIB): $(call obj,$(LIB_SRC)) $(PB_OBJ)
+$(ALL_LIB): $(call obj,$(LIB_SRC)) $(PPROF_PB) $(FORWARD_PB)
 	@rm -f $@
 	$(Q)ar qcs $@ $^
 TEST_HELPERS := $(sort $(wildcard tests/unit/helper_*.c))
@@ -158,10 +164,10 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_CC  ?= clang-14
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ_SRC))
 FUZZ_CFLAGS := $(BASE_CFLAGS) -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-build/fuzz/obj/%.o: %.c Makefile | build/gen/profile/pprof.pb-c.h
+build/fuzz/obj/%.o: %.c Makefile | $(PB_H)
 	@mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
-build/fuzz/libpillion-all.a: $(patsubst %.c,build/fuzz/obj/%.o,$(LIB_SRC)) build/fuzz/obj/build/gen/profile/pprof.pb-c.o
+build/fuzz/libpillion-all.a: $(patsubst %.c,build/fuzz/obj/%.o,$(LIB_SRC)) $(PB_C:%.c=build/fuzz/obj/%.o)
 	@rm -f $@
 	$(Q)ar qcs $@ $^
 build/fuzz/fuzz_%: build/fuzz/obj/tests/fuzz/fuzz_%.o build/fuzz/libpillion-all.a
@@ -177,10 +183,10 @@ borders:  ## what each program links and includes is what design.md allows
 	@! $(call imports,$(SIDECAR_FORBIDS),$(patsubst %.c,build/release/%.o,$(call src,sidecar auth config))) || { echo "^ used by the sidecar's own objects"; exit 1; }
 	@! $(call imports,syscall,$(patsubst %.c,build/release/%.o,$(call src,sidecar auth config sampler profile wire cli))) || { echo "^ syscall() belongs into base/ and guard/"; exit 1; }
 	@tests/borders.sh '$(ALLOW)' build/release
-headers: build/gen/profile/pprof.pb-c.h  ## every header compiles alone, twice
+headers: $(PB_H)  ## every header compiles alone, twice
 	@for h in $$(find $(FOLDERS) -name '*.h' | sort); do \
 	  printf '#include "%s"\n#include "%s"\n' $$h $$h | $(CC) $(BASE_CFLAGS) $(WARN) -fsyntax-only -x c - || exit 1; done; echo headers ok
-analyze: build/gen/profile/pprof.pb-c.h  ## gcc -fanalyzer at -O0 (GCC 12 folds leaks away above that)
+analyze: $(PB_H)  ## gcc -fanalyzer at -O0 (GCC 12 folds leaks away above that)
 	@for f in $(LIB_SRC); do $(CC) $(BASE_CFLAGS) $(WARN) -Werror -O0 -fanalyzer -c -o /dev/null $$f || exit 1; done; echo analyze ok
 CLANG_FORMAT ?= clang-format-14
 CLANG_TIDY   ?= clang-tidy-14
@@ -188,7 +194,7 @@ C_FILES = $(shell find $(FOLDERS) tests -name '*.[ch]' -not -path '*/bin/*' | so
 build/tidy/compile_flags.txt: Makefile
 	@mkdir -p $(@D)
 	@printf '%s\n' -std=gnu11 -D_GNU_SOURCE -I$(CURDIR) -I$(CURDIR)/build/gen '-DPILLION_VERSION="lint"' -include $(CURDIR)/base/banned.h >$@
-lint: headers build/gen/profile/pprof.pb-c.h build/tidy/compile_flags.txt  ## format, cppcheck, clang-tidy, shellcheck
+lint: headers build/tidy/compile_flags.txt  ## format, cppcheck, clang-tidy, shellcheck
 	@tools/deps.sh test
 	@$(CLANG_FORMAT) --dry-run -Werror $(C_FILES) && echo format ok
 	@cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --suppressions-list=tools/cppcheck.txt --error-exitcode=1 -j2 -I. -Ibuild/gen $(FOLDERS) && echo cppcheck ok

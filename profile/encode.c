@@ -1,11 +1,11 @@
 /*
- * A profile as protobuf. Each submessage is built on the stack, packed by protobuf-c straight into
- * the output and framed here by its field's tag and length: the tree of pointers that protobuf-c
- * wants for the whole never exists, so encoding needs no memory but the output's. Tables are
+ * A profile as protobuf. Each submessage is built on the stack and packed straight into the output
+ * (profile/frame.h), so encoding needs no memory but the output's. Tables are
  * written in the order of their ids, samples in the order in which they first came.
  */
 #include <errno.h>
 
+#include "profile/frame.h"
 #include "profile/pprof.pb-c.h"
 #include "profile/profile_priv.h"
 
@@ -23,43 +23,6 @@ enum {
                               PROFILE_LABELS_MAX * (2 + 4 * (1 + ENCODE_VARINT_MAX_BYTES)) + 16,
 };
 
-/* ---- Frames */
-
-/* Base 128, least significant group first (protobuf encoding guide). */
-static void put_varint(struct buf *out, uint64_t value)
-{
-    for (; value >= 0x80; value >>= 7)
-        buf_putc(out, (int)(value & 0x7f) | 0x80);
-    buf_putc(out, (int)value);
-}
-
-/* Tag and length of a field whose bytes follow. */
-static void put_head(struct buf *out, unsigned field, size_t bytes)
-{
-    put_varint(out, (uint64_t)field << 3 | ENCODE_WIRE_LENGTH);
-    put_varint(out, bytes);
-}
-
-/*
- * Append a message's fields without a frame: for the outermost message, whose parts may come in any
- * number of pieces (concatenating is merging).
- */
-static void put_fields(struct buf *out, const ProtobufCMessage *m)
-{
-    size_t bytes = protobuf_c_message_get_packed_size(m);
-    unsigned char *to = buf_reserve(out, bytes);
-
-    if (to)
-        out->len += protobuf_c_message_pack(m, to);
-}
-
-/* The size is computed twice, which is cheaper than packing aside and copying. */
-static void put_message(struct buf *out, unsigned field, const ProtobufCMessage *m)
-{
-    put_head(out, field, protobuf_c_message_get_packed_size(m));
-    put_fields(out, m);
-}
-
 /* ---- Messages */
 
 static void put_types(const struct profile *p, struct buf *out)
@@ -69,7 +32,7 @@ static void put_types(const struct profile *p, struct buf *out)
 
         m.type = p->types[i].type;
         m.unit = p->types[i].unit;
-        put_message(out, ENCODE_SAMPLE_TYPE, &m.base);
+        frame_message(out, ENCODE_SAMPLE_TYPE, &m.base);
     }
 }
 
@@ -136,8 +99,7 @@ static void put_sample(const struct profile *p, const struct profile_sample_view
         to = varint(to, (uint64_t)s->values[i]);
     for (size_t i = 0; i < s->labels; i++)
         to = label(to, &labels[i]);
-    put_head(out, ENCODE_SAMPLE, (size_t)(to - body));
-    buf_put(out, body, (size_t)(to - body));
+    frame_bytes(out, ENCODE_SAMPLE, body, (size_t)(to - body));
 }
 
 static void put_samples(const struct profile *p, struct buf *out)
@@ -173,7 +135,7 @@ static void put_mapping(const struct profile *p, uint64_t id, struct buf *out)
     m.has_filenames = mark->has_filenames;
     m.has_line_numbers = mark->has_line_numbers;
     m.has_inline_frames = mark->has_inline_frames;
-    put_message(out, ENCODE_MAPPING, &m.base);
+    frame_message(out, ENCODE_MAPPING, &m.base);
 }
 
 /* Inlined lines are few; arrays of the largest number are simpler than counting first. */
@@ -198,7 +160,7 @@ static void put_location(const struct profile *p, uint64_t id, struct buf *out)
     m.address = rec->address;
     m.line = pointers;
     m.is_folded = rec->folded != 0;
-    put_message(out, ENCODE_LOCATION, &m.base);
+    frame_message(out, ENCODE_LOCATION, &m.base);
 }
 
 static void put_function(const struct profile *p, uint64_t id, struct buf *out)
@@ -211,7 +173,7 @@ static void put_function(const struct profile *p, uint64_t id, struct buf *out)
     m.system_name = rec->system_name;
     m.filename = rec->filename;
     m.start_line = rec->start_line;
-    put_message(out, ENCODE_FUNCTION, &m.base);
+    frame_message(out, ENCODE_FUNCTION, &m.base);
 }
 
 /* A string is a field of Profile itself, so it needs no message and no copy. */
@@ -220,8 +182,7 @@ static void put_string(const struct profile *p, uint32_t number, struct buf *out
     size_t bytes;
     const char *text = intern_get(&p->strings, number, &bytes);
 
-    put_head(out, ENCODE_STRING, bytes - 1); /* without its NUL */
-    buf_put(out, text, bytes - 1);
+    frame_bytes(out, ENCODE_STRING, text, bytes - 1); /* without its NUL */
 }
 
 /* The single fields after the tables. period_type is always there: Parca looks into it unasked. */
@@ -245,7 +206,7 @@ static void put_rest(const struct profile *p, struct buf *out)
     m.comment = comments;
     m.default_sample_type = p->default_type;
     m.doc_url = p->doc_url;
-    put_fields(out, &m.base);
+    frame_fields(out, &m.base);
 }
 
 /* Everything behind the samples. */
