@@ -7,9 +7,11 @@
 #include "sidecar/http/tls.h"
 
 #include <mbedtls/ctr_drbg.h>
+#include <mbedtls/ecp.h>
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
 #include <mbedtls/net_sockets.h>
+#include <mbedtls/rsa.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/x509_crt.h>
 #include <psa/crypto.h>
@@ -42,7 +44,8 @@ struct tls_conn {
     void *ctx;
     int error; /* mbedTLS's, 0 while alive */
     bool wants_write;
-    bool refused; /* the verdict: an alert is due */
+    unsigned char alert; /* that mbedTLS has not sent and we should; 0: none */
+    const char *why;     /* for it; NULL: mbedTLS's words for the error */
     struct tls_look look;
     enum tls_peer verdict;
     uint64_t judged_ns;
@@ -253,7 +256,7 @@ static ssize_t outcome(struct tls_conn *c, int m)
     if (m == MBEDTLS_ERR_SSL_WANT_READ || m == MBEDTLS_ERR_SSL_WANT_WRITE)
         return -EAGAIN;
     c->error = m;
-    c->refused = false; /* not even an alert may follow */
+    c->alert = 0; /* not even that may follow */
     return m == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ? 0 : -EIO;
 }
 
@@ -275,6 +278,25 @@ static int judge(struct tls_conn *c, enum tls_peer verdict, const struct auth_pe
     return tls_peer_refused(verdict, &c->judge->trust) ? -EACCES : 0;
 }
 
+/*
+ * A client that cannot sign with its certificate's key: in TLS 1.2 mbedTLS ends without a word, and
+ * here alone one may be added, since nothing of ours is encrypted yet. (In TLS 1.3 it has sent one,
+ * under keys that the client has left behind: nothing can be done.) No other part of our side of a
+ * handshake verifies a signature, so the error has one meaning.
+ */
+static void own_alert(struct tls_conn *c)
+{
+    bool signature = c->error == MBEDTLS_ERR_ECP_VERIFY_FAILED ||
+                     c->error == MBEDTLS_ERR_RSA_VERIFY_FAILED ||
+                     c->error == MBEDTLS_ERR_RSA_INVALID_PADDING;
+
+    if (!signature)
+        return;
+    c->why = "the client has not the key of the certificate that it shows";
+    if (mbedtls_ssl_get_version_number(&c->ssl) == MBEDTLS_SSL_VERSION_TLS1_2)
+        c->alert = MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR;
+}
+
 int tls_conn_handshake(struct tls_conn *c)
 {
     struct auth_peer names;
@@ -283,6 +305,8 @@ int tls_conn_handshake(struct tls_conn *c)
     if (c->error)
         return -EIO;
     r = (int)outcome(c, mbedtls_ssl_handshake(&c->ssl));
+    if (r == -EIO)
+        own_alert(c);
     if (r)
         return r;
     r = judge(c,
@@ -290,7 +314,8 @@ int tls_conn_handshake(struct tls_conn *c)
                              mbedtls_ssl_get_peer_cert(&c->ssl), &names),
               &names);
     if (r) {
-        c->refused = r == -EACCES;
+        c->alert = tls_peer_alert(c->verdict);
+        c->why = tls_peer_text(c->verdict);
         c->error = MBEDTLS_ERR_X509_CERT_VERIFY_FAILED; /* nothing is read or written any more */
     }
     return r;
@@ -348,9 +373,8 @@ int tls_conn_close_notify(struct tls_conn *c)
     int m;
 
     /* Called again after "later", mbedTLS only sends what is left of the first. */
-    if (c->refused)
-        m = mbedtls_ssl_send_alert_message(&c->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
-                                           tls_peer_alert(c->verdict));
+    if (c->alert)
+        m = mbedtls_ssl_send_alert_message(&c->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, c->alert);
     else if (c->error)
         return -EIO;
     else
@@ -365,8 +389,8 @@ bool tls_conn_wants_write(const struct tls_conn *c)
 
 const char *tls_conn_why(const struct tls_conn *c, char *out, size_t out_bytes)
 {
-    if (c->refused)
-        (void)snprintf(out, out_bytes, "%s", tls_peer_text(c->verdict));
+    if (c->why)
+        (void)snprintf(out, out_bytes, "%s", c->why);
     else
         mbedtls_strerror(c->error, out, out_bytes);
     return out;

@@ -1,0 +1,3 @@
+module gomtls
+
+go 1.18
