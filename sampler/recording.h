@@ -13,11 +13,21 @@
 #include "sampler/symbols/space.h"
 #include "sampler/unwind/unwind.h"
 
+/*
+ * Which program runs there: an exec changes its executable's first mapping or, when the same
+ * executable is started anew at a fixed address, the vdso's (arch/x86/entry/vdso: each exec maps it
+ * at a random place).
+ */
+struct scene_anchor {
+    uint64_t start, inode; /* inode 0: not known */
+    uint64_t vdso;         /* 0: not known */
+};
+
 /* What all recordings of one target share; remade when the target changes or execs. */
 struct scene {
     struct ask_guard *guard;
-    uint32_t generation;                 /* of the target it is of, 0: no scene */
-    uint64_t anchor_start, anchor_inode; /* its executable's first mapping: an exec changes it */
+    uint32_t generation; /* of the target it is of, 0: no scene */
+    struct scene_anchor anchor;
     struct space *space;
     struct go_runtime runtime; /* good when has_runtime; opened when first asked for */
     bool has_runtime;
@@ -30,6 +40,14 @@ struct scene {
  * that runs there. -ESTALE: it is not, and the scene is as it was; -ESRCH, -ENOMEM: likewise.
  */
 int scene_refresh(struct scene *scene, struct err *e);
+
+/** scene_still(scene, e): does the same program run there? 0; -ESTALE, -ESRCH: what was read since
+ * scene_ready() may be of two. */
+int scene_still(const struct scene *scene, struct err *e);
+
+/** scene_program(scene): a number for the program that runs there: another one after a restart of
+ * the target or an exec, whichever sampler asks. */
+uint64_t scene_program(const struct scene *scene);
 
 struct recording {
     struct scene *scene;

@@ -140,7 +140,10 @@ int runtime_serve_profile(struct sampler *s)
         read.result = want.kind == WIRE_RUNTIME_GOROUTINE
                           ? goroutines(s, &want, &budget, &out, &read, &e)
                           : buckets(s, &want, &budget, &out, &read, &e);
+    if (read.result == 0)
+        read.result = scene_still(&s->scene, &e);
     if (read.result == 0) {
+        read.program = scene_program(&s->scene);
         fd = seal(&want, &out, &e);
         read.result = fd < 0 ? fd : 0;
     }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/bulk.h"
+#include "base/intern.h"
 #include "base/log.h"
 #include "sampler/sampler.h"
 
@@ -36,34 +37,48 @@ static int fetch_maps(const struct scene *s, struct bulk *ret, struct err *e)
 }
 
 /*
- * The lowest mapping of a file: that of the executable, or of the loader: an exec changes it. Not
- * known (an inode of 0) when there is none, or when space_refresh() will refuse the text.
+ * The lowest mapping of a file is that of the executable, or of the loader. Not known when there is
+ * none, or when space_refresh() will refuse the text.
  */
-static struct maps_row anchor_of(const struct bulk *text)
+static struct scene_anchor anchor_of(const struct bulk *text)
 {
-    struct maps_row anchor = {0};
+    struct scene_anchor anchor = {0};
     struct err e = {0};
     struct maps maps;
 
     if (maps_parse((const char *)text->data, text->bytes, &maps, &e) != 0)
         return anchor;
-    for (size_t i = 0; i < maps.count && anchor.inode == 0; i++)
-        if (maps.rows[i].inode != 0)
-            anchor = maps.rows[i];
+    for (size_t i = 0; i < maps.count; i++) {
+        const struct maps_row *row = &maps.rows[i];
+
+        if (row->inode != 0 && anchor.inode == 0) {
+            anchor.inode = row->inode;
+            anchor.start = row->start;
+        }
+        if (row->inode == 0 && strcmp(maps_path(&maps, row), "[vdso]") == 0)
+            anchor.vdso = row->start;
+    }
     maps_release(&maps);
     return anchor;
 }
 
-static bool same_program(const struct scene *s, const struct maps_row *anchor)
+static bool same_program(const struct scene *s, const struct scene_anchor *anchor)
 {
-    return anchor->inode == 0 ||
-           (s->anchor_inode == anchor->inode && s->anchor_start == anchor->start);
+    if (anchor->inode == 0)
+        return true;
+    return s->anchor.inode == anchor->inode && s->anchor.start == anchor->start &&
+           (anchor->vdso == 0 || s->anchor.vdso == 0 || s->anchor.vdso == anchor->vdso);
+}
+
+static int replaced(struct err *e)
+{
+    return err_set(e, -ESTALE, "another program runs there by now");
 }
 
 int scene_refresh(struct scene *scene, struct err *e)
 {
     struct bulk text = {0};
-    struct maps_row anchor;
+    struct scene_anchor anchor;
     int r = fetch_maps(scene, &text, e);
 
     if (r)
@@ -72,9 +87,31 @@ int scene_refresh(struct scene *scene, struct err *e)
     if (same_program(scene, &anchor))
         r = space_refresh(scene->space, (const char *)text.data, text.bytes, e);
     else
-        r = err_set(e, -ESTALE, "another program runs there by now");
+        r = replaced(e);
     bulk_release(&text);
     return r;
+}
+
+int scene_still(const struct scene *scene, struct err *e)
+{
+    struct bulk text = {0};
+    struct scene_anchor anchor;
+    int r = fetch_maps(scene, &text, e);
+
+    if (r)
+        return r;
+    anchor = anchor_of(&text);
+    bulk_release(&text);
+    return same_program(scene, &anchor) ? 0 : replaced(e);
+}
+
+uint64_t scene_program(const struct scene *scene)
+{
+    static const uint64_t key[2] = {1, 2}; /* no secret: only to make one number of four */
+    const uint64_t words[] = {scene->generation, scene->anchor.start, scene->anchor.inode,
+                              scene->anchor.vdso};
+
+    return intern_hash(key, words, sizeof(words));
 }
 
 static void make_labels(struct sampler *s)
@@ -109,14 +146,13 @@ void scene_trim(struct sampler *s)
 }
 
 /* An empty space for the program that runs there now. */
-static int scene_make(struct sampler *s, const struct maps_row *anchor, struct err *e)
+static int scene_make(struct sampler *s, const struct scene_anchor *anchor, struct err *e)
 {
     int r = space_new(&s->source.target, &s->scene.space);
 
     if (r)
         return err_set(e, r, "no memory for the target's mappings");
-    s->scene.anchor_inode = anchor->inode;
-    s->scene.anchor_start = anchor->start;
+    s->scene.anchor = *anchor;
     return 0;
 }
 
@@ -138,7 +174,7 @@ int scene_runtime(struct sampler *s, struct err *e)
 
 static int take_in(struct sampler *s, const struct bulk *text, struct err *e)
 {
-    struct maps_row anchor = anchor_of(text);
+    struct scene_anchor anchor = anchor_of(text);
     uint32_t generation = s->scene.generation;
     bool fresh;
     int r = 0;

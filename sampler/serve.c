@@ -64,7 +64,7 @@ static int answer_recording(struct sampler *s, size_t slot)
             (void)close(fd);
     }
     if (r->ended == WIRE_ENDED_EXEC) /* the next profile is of another program */
-        s->scene.anchor_inode = 0;
+        s->scene.anchor.inode = 0;
     recording_free(r);
     s->recordings[slot] = NULL;
     scene_trim(s);

@@ -282,12 +282,12 @@ static bool is_of(const struct delta_row *row, const char *identity, uint32_t ki
 }
 
 const struct buf *delta_store_get(const struct delta_store *s, const char *identity, uint32_t kind,
-                                  uint32_t generation)
+                                  uint64_t program)
 {
     for (size_t i = 0; i < DELTA_STORED_MAX; i++) {
         const struct delta_row *row = &s->rows[i];
 
-        if (is_of(row, identity, kind) && row->generation == generation)
+        if (is_of(row, identity, kind) && row->program == program)
             return &row->packed;
     }
     return NULL;
@@ -320,7 +320,7 @@ static struct delta_row *make_room(struct delta_store *s, size_t bytes)
 }
 
 /* The old row goes first in any case: with the new one lost, it would be a base of too long ago. */
-int delta_store_put(struct delta_store *s, const char *identity, uint32_t kind, uint32_t generation,
+int delta_store_put(struct delta_store *s, const char *identity, uint32_t kind, uint64_t program,
                     struct buf *packed)
 {
     struct delta_row *row;
@@ -336,7 +336,7 @@ int delta_store_put(struct delta_store *s, const char *identity, uint32_t kind, 
     }
     row->used = true;
     row->kind = kind;
-    row->generation = generation;
+    row->program = program;
     row->order = s->next_order++;
     (void)snprintf(row->identity, sizeof(row->identity), "%s", identity);
     row->packed = *packed;

@@ -45,8 +45,8 @@ int delta_encoded(const struct bulk *first, const struct bulk *second, enum delt
 struct delta_row {
     bool used;
     uint32_t kind;
-    uint32_t generation; /* of the target it was taken from */
-    uint64_t order;      /* of storing: the lowest is the oldest */
+    uint64_t program; /* that it was taken from (struct wire_runtime_read) */
+    uint64_t order;   /* of storing: the lowest is the oldest */
     char identity[DELTA_IDENTITY_BYTES];
     struct buf packed; /* gzip */
 };
@@ -59,18 +59,18 @@ struct delta_store {
 void delta_store_release(struct delta_store *s); /* NULL-safe; empty and usable afterwards */
 
 /**
- * delta_store_get(s, identity, kind, generation): the last reading (gzip), or NULL: never one, of
- * another target, or forgotten for others' sake. Valid until the next put.
+ * delta_store_get(s, identity, kind, program): the last reading (gzip), or NULL: never one, of
+ * another program, or forgotten for others' sake. Valid until the next put.
  */
 const struct buf *delta_store_get(const struct delta_store *s, const char *identity, uint32_t kind,
-                                  uint32_t generation);
+                                  uint64_t program);
 
 /**
- * delta_store_put(s, identity, kind, generation, packed): remember in place of the last one; moves
+ * delta_store_put(s, identity, kind, program, packed): remember in place of the last one; moves
  * ${packed} out. The oldest of others go when there is no room. -EFBIG: it alone is too large; then
  * ${packed} is released and what was remembered before is gone too.
  */
-int delta_store_put(struct delta_store *s, const char *identity, uint32_t kind, uint32_t generation,
+int delta_store_put(struct delta_store *s, const char *identity, uint32_t kind, uint64_t program,
                     struct buf *packed);
 
 #endif

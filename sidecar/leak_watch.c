@@ -26,6 +26,7 @@ struct leak_watch {
     uint64_t every_ms; /* as the timer runs */
     uint32_t reading;  /* open, 0: none */
     uint32_t generation;
+    uint64_t program; /* that was counted: after an exec its goroutines are others */
     uint64_t key[2];
     struct leak leak;
 };
@@ -79,8 +80,12 @@ static void came(void *data, const struct peers_answer *a)
     w->reading = 0;
     if (a->fate != PEERS_ANSWERED || a->answer->body.runtime.result)
         return;
-    if (w->generation == w->st->status.target.generation)
-        look(w, a->answer);
+    if (w->generation != w->st->status.target.generation)
+        return;
+    if (w->program != a->answer->body.runtime.program)
+        leak_forget(&w->leak);
+    w->program = a->answer->body.runtime.program;
+    look(w, a->answer);
 }
 
 /* Only what is known to be Go: every other program would be asked in vain once a minute. */

@@ -118,7 +118,7 @@ struct wire_head {
 };
 
 /* Changes with every change of the table: an old sampler beside a new guard is refused. */
-#define WIRE_MAGIC UINT32_C(0x504c0001)
+#define WIRE_MAGIC UINT32_C(0x504c0002)
 
 enum wire_target_state {
     WIRE_TARGET_WAITING, /* not found yet, or gone and not back yet */
@@ -380,6 +380,9 @@ struct wire_runtime_read {
     uint64_t running, torn, unreadable, truncated; /* goroutines: what is missing of them */
     uint64_t time_ns;                              /* CLOCK_REALTIME when it was read */
     uint64_t duration_ns;                          /* that reading took */
+    /* On success: which program it is of. What is compared must have the same number; it changes
+     * with a restart of the target and with an exec. */
+    uint64_t program;
     char text[WIRE_TEXT_BYTES];
 };
 

@@ -31,12 +31,12 @@ struct job {
     enum job_how how;
     uint32_t kind; /* enum wire_runtime_kind */
     struct params_runtime params;
-    uint32_t reading;    /* open, 0: none */
-    uint32_t generation; /* of the target when the job began */
-    uv_timer_t *timer;   /* JOB_SECONDS, after the first reading; closes by itself */
-    uint64_t ends_ns;    /* when the second reading is due */
-    bool cut;            /* we shut down before that */
-    struct buf first;    /* gzip; empty: no first reading yet */
+    uint32_t reading;  /* open, 0: none */
+    uv_timer_t *timer; /* JOB_SECONDS, after the first reading; closes by itself */
+    uint64_t ends_ns;  /* when the second reading is due */
+    bool cut;          /* we shut down before that */
+    struct buf first;  /* gzip; empty: no first reading yet */
+    uint64_t program;  /* that it is of */
 };
 
 /* --- names --- */
@@ -275,11 +275,12 @@ static void on_timer(uv_timer_t *t)
 }
 
 /* Packed: what waits for up to a minute is a few hundred KiB then, not tens of MiB. */
-static void keep_first(struct job *j, const struct bulk *bulk)
+static void keep_first(struct job *j, const struct wire_runtime_read *read, const struct bulk *bulk)
 {
     uint64_t step_ms = RUNTIME_LOOK_MS;
     int r = pack(bulk->data, bulk->bytes, &j->first);
 
+    j->program = read->program;
     if (r == 0 && j->first.len > DELTA_ONE_MAX_BYTES)
         r = -EFBIG;
     j->timer = r ? NULL : calloc(1, sizeof(*j->timer));
@@ -302,7 +303,7 @@ static void serve_seconds(struct job *j, const struct wire_runtime_read *read,
     int64_t between_ns = 0;
     struct err e = {0};
 
-    if (j->generation != j->visit->state->status.target.generation) {
+    if (j->program != read->program) {
         fail(j, "the target was replaced between the two readings");
         return;
     }
@@ -322,15 +323,11 @@ static void serve_since(struct job *j, const struct wire_runtime_read *read,
 {
     struct state *st = j->visit->state;
     const char *identity = j->visit->who.name;
-    const struct buf *last = delta_store_get(&st->deltas, identity, j->kind, j->generation);
+    const struct buf *last = delta_store_get(&st->deltas, identity, j->kind, read->program);
     struct buf body = {0}, now;
     int64_t between_ns = 0;
     struct err e = {0};
 
-    if (j->generation != st->status.target.generation) {
-        fail(j, "the target was replaced while it was read");
-        return;
-    }
     if (pack(bulk->data, bulk->bytes, &now)) {
         fail(j, "the profile could not be compressed: out of memory");
         return;
@@ -347,7 +344,7 @@ static void serve_since(struct job *j, const struct wire_runtime_read *read,
     server_header(j->visit->request, "Pillion-Delta", last ? "difference" : "whole");
     if (last)
         seconds_header(j, between_ns);
-    if (delta_store_put(&st->deltas, identity, j->kind, j->generation, &now)) {
+    if (delta_store_put(&st->deltas, identity, j->kind, read->program, &now)) {
         buf_release(&body);
         fail(j, "the profile is too large to be remembered for a difference: use seconds=");
         return;
@@ -377,7 +374,7 @@ static void answered(struct job *j, const struct ask_sampler_answer *answer)
     else if (j->first.len)
         serve_seconds(j, read, &bulk);
     else
-        keep_first(j, &bulk);
+        keep_first(j, read, &bulk);
     bulk_release(&bulk);
 }
 
@@ -457,7 +454,6 @@ static struct job plan_of(struct visit *v, enum job_how how)
         .visit = v,
         .how = how,
         .kind = kind < 0 ? 0 : (uint32_t)kind,
-        .generation = v->state->status.target.generation,
     };
 }
 

@@ -119,6 +119,20 @@ for name in block mutex; do
     ok "$name"
 done
 
+# --- an exec between two readings: the same process, and nothing in common
+TOKEN=$a
+begun() { [ "$(grep -c ready "$TMP/target.out")" = "$1" ]; }
+(sleep 0.7 && curl -sf "$own/again") >/dev/null &
+get '/debug/pprof/heap?seconds=2' && wants 503 "heap?seconds=2 over an exec"
+says "replaced between the two readings"
+wait_for 10 begun 2 || fail "goleak did not begin again"
+own=http://$(sed -n 's/^listen //p' "$TMP/target.out" | tail -n 1)
+do_in_target 'allocate?n=6'
+do_in_target collect
+delta delta_heap
+[ "$KIND" = whole ] || fail "after an exec: $KIND"
+are "6 81408 6 81408" main.allocate 13568
+
 # --- a new target begins anew
 kill -9 "$TARGET_PID"
 wait "$TARGET_PID" 2>/dev/null

@@ -189,7 +189,7 @@ static void bytes_in_and_bytes_out(void **state)
 
 static struct delta_store store;
 
-static int put(const char *who, uint32_t kind, uint32_t generation, size_t bytes)
+static int put(const char *who, uint32_t kind, uint64_t program, size_t bytes)
 {
     struct buf b;
     int r;
@@ -198,15 +198,15 @@ static int put(const char *who, uint32_t kind, uint32_t generation, size_t bytes
     if (bytes)
         memset(buf_reserve(&b, bytes), who[0], bytes);
     b.len = bytes;
-    r = delta_store_put(&store, who, kind, generation, &b);
+    r = delta_store_put(&store, who, kind, program, &b);
     assert_int_equal(b.len, 0);
     buf_release(&b);
     return r;
 }
 
-static size_t got(const char *who, uint32_t kind, uint32_t generation)
+static size_t got(const char *who, uint32_t kind, uint64_t program)
 {
-    const struct buf *b = delta_store_get(&store, who, kind, generation);
+    const struct buf *b = delta_store_get(&store, who, kind, program);
 
     return b ? b->len : 0;
 }
@@ -221,7 +221,7 @@ static void each_identity_and_kind_has_its_own(void **state)
     assert_int_equal(got("a", 1, 1), 10);
     assert_int_equal(got("b", 1, 1), 11);
     assert_int_equal(got("a", 2, 1), 12);
-    assert_int_equal(got("a", 1, 2), 0); /* another target */
+    assert_int_equal(got("a", 1, 2), 0); /* another program */
     assert_int_equal(put("a", 1, 2, 13), 0);
     assert_int_equal(got("a", 1, 1), 0);
     assert_int_equal(got("a", 1, 2), 13);

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -111,6 +112,14 @@ func dripping(n int) {
 	}()
 }
 
+// Another program in the same process: the same file, with nothing in its memory yet.
+func again() {
+	time.Sleep(50 * time.Millisecond) // until who asked for it has his answer
+	if err := syscall.Exec("/proc/self/exe", os.Args, os.Environ()); err != nil {
+		panic(err)
+	}
+}
+
 func main() {
 	flag.Parse()
 	if *fRates {
@@ -123,6 +132,7 @@ func main() {
 	on("/free", func(int) { free() })
 	on("/contend", contend)
 	on("/collect", func(int) { collect() })
+	on("/again", func(int) { go again() })
 	on("/end-leaks", func(int) { close(leaks); leaks = make(chan int) })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
