@@ -182,6 +182,7 @@ borders:  ## what each program links and includes is what design.md allows
 	@! $(call imports,$(SAMPLER_FORBIDS),-D build/release/pillion-sampler) || { echo "^ imported by the sampler"; exit 1; }
 	@! $(call imports,$(SIDECAR_FORBIDS),$(patsubst %.c,build/release/%.o,$(call src,sidecar auth config))) || { echo "^ used by the sidecar's own objects"; exit 1; }
 	@! $(call imports,syscall,$(patsubst %.c,build/release/%.o,$(call src,sidecar auth config sampler profile wire cli))) || { echo "^ syscall() belongs into base/ and guard/"; exit 1; }
+	@! $(call imports,process_vm_writev,$(patsubst %.c,build/release/%.o,$(filter-out guard/target.c,$(LIB_SRC)))) || { echo "^ what writes into the target is guard/target.c alone"; exit 1; }
 	@tests/borders.sh '$(ALLOW)' build/release
 headers: $(PB_H)  ## every header compiles alone, twice
 	@for h in $$(find $(FOLDERS) -name '*.h' | sort); do \

@@ -38,9 +38,13 @@ int clock_wait_ms(uint64_t deadline_ns)
 
 const char *clock_stamp(char out[static CLOCK_STAMP_BYTES])
 {
-    uint64_t now = clock_real_ns();
-    time_t sec = (time_t)(now / CLOCK_NS_PER_SEC);
-    unsigned ms = (unsigned)(now % CLOCK_NS_PER_SEC / CLOCK_NS_PER_MS);
+    return clock_stamp_of(clock_real_ns(), out);
+}
+
+const char *clock_stamp_of(uint64_t real_ns, char out[static CLOCK_STAMP_BYTES])
+{
+    time_t sec = (time_t)(real_ns / CLOCK_NS_PER_SEC);
+    unsigned ms = (unsigned)(real_ns % CLOCK_NS_PER_SEC / CLOCK_NS_PER_MS);
     struct tm tm;
     size_t n;
 

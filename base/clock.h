@@ -32,4 +32,7 @@ enum {
 /** clock_stamp(out): UTC now as 2026-11-21T15:04:05.123Z. Returns ${out}. */
 const char *clock_stamp(char out[static CLOCK_STAMP_BYTES]);
 
+/** clock_stamp_of(real_ns, out): the same for another moment. */
+const char *clock_stamp_of(uint64_t real_ns, char out[static CLOCK_STAMP_BYTES]);
+
 #endif

@@ -252,6 +252,15 @@ static bool front_may_drop(const struct config *c)
     return !keeps;
 }
 
+/* Negative is off: no bit, so that a plan of zeros writes nothing. */
+static void plan_rate(struct plan *p, enum wire_rate_kind kind, int64_t value)
+{
+    if (value < 0)
+        return;
+    p->rates |= 1u << kind;
+    p->rate[kind] = (uint64_t)value;
+}
+
 void config_plan(const struct config *c, struct plan *ret)
 {
     memset(ret, 0, sizeof(*ret));
@@ -264,6 +273,9 @@ void config_plan(const struct config *c, struct plan *ret)
     ret->drain_ms = (uint32_t)(c->drain_ms + CONFIG_DRAIN_GRACE_MS);
     /* the sidecar runs as nobody where nothing it needs again belongs to us */
     ret->front_uid_drop = front_may_drop(c) ? 1 : 0;
+    plan_rate(ret, WIRE_RATE_HEAP, c->unsafe.heap_profile_rate);
+    plan_rate(ret, WIRE_RATE_BLOCK, c->unsafe.block_profile_rate);
+    plan_rate(ret, WIRE_RATE_MUTEX, c->unsafe.mutex_profile_fraction);
     ret->number = c->select_number;
     /* the rest of the text is zero: config_target_set() cleared it, plan_check() insists */
     memcpy(ret->text, c->select_text, sizeof(ret->text));

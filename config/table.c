@@ -21,7 +21,7 @@ enum {
     TABLE_GOROUTINES_MAX = 1000000,
     TABLE_KEEP_DAYS_MAX = 3660, /* ten years */
     TABLE_SPOOL_DAYS_MAX = 30,
-    TABLE_RATE_MAX = INT32_MAX, /* fits Go's int everywhere, and a fraction of the mutex profile */
+    TABLE_RATE_MAX = PLAN_RATE_MAX, /* what the guard takes; a fraction of the mutex profile too */
 };
 
 /* Words are stored as their index, so their order is part of the contract: that of the enums. */

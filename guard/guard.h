@@ -9,6 +9,7 @@
 
 #include "guard/child.h"
 #include "guard/perf.h"
+#include "guard/rates.h"
 #include "guard/target.h"
 #include "wire/answer_guard.h"
 #include "wire/front.h"
@@ -27,6 +28,7 @@ struct guard {
     struct find find;
     struct find_skip skip;
     struct guard_perf perf;
+    struct guard_rates rates;
 
     struct child sampler, front;
     struct link to_sampler, to_front; /* fd -1: no link */
@@ -75,6 +77,10 @@ void watch_run(struct guard *g);
  * end: whose fault was it, and what is not asked again? -errno: nobody's that we know of.
  */
 int watch_relieve(struct guard *g);
+/** watch_reload(g): SIGHUP: `pillion plan` once more, for target.unsafe alone. */
+void watch_reload(struct guard *g);
+/** watch_news(g): what is known of the target has changed: to be told. */
+void watch_news(struct guard *g);
 /** watch_tell(g): bring the news to sampler and front, as far as they take them. */
 void watch_tell(struct guard *g);
 

@@ -68,6 +68,14 @@ static int open_signals(void)
     return fd < 0 ? -errno : fd;
 }
 
+/* What was written into the target goes first: the sidecar's part may be refused. */
+static void on_hangup(struct guard *g)
+{
+    watch_reload(g);
+    if (g->front.pid > 0)
+        (void)kill(g->front.pid, SIGHUP);
+}
+
 static void on_signals(struct guard *g)
 {
     struct signalfd_siginfo info;
@@ -75,8 +83,8 @@ static void on_signals(struct guard *g)
     while (read(g->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGCHLD)
             supervise_reap(g);
-        else if (info.ssi_signo == SIGHUP && g->front.pid > 0)
-            (void)kill(g->front.pid, SIGHUP);
+        else if (info.ssi_signo == SIGHUP)
+            on_hangup(g);
         else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
             supervise_end(g);
     }
@@ -221,6 +229,9 @@ static int prepare(struct guard *g, struct err *e)
     log_setup("guard", (enum log_level)g->plan.log_level, (enum log_format)g->plan.log_format);
     if (g->client)
         g->plan.hz_max = WIRE_HZ_MAX; /* limits.hz is the endpoint's; who records has none */
+    if (g->client) /* nor does a recording write into what it looks at for a moment */
+        g->plan.rates = 0;
+    guard_rates_init(&g->rates, &g->plan);
     g->exit_code = 2;
     g->signals = open_signals();
     if (g->signals < 0)
@@ -240,6 +251,7 @@ static int work(struct guard *g)
     g->exit_code = 0;
     loop(g);
     supervise_kill_all(g);
+    guard_rates_restore(&g->rates, &g->target);
     target_release(&g->target);
     return g->exit_code;
 }

@@ -7,65 +7,18 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "base/num.h"
 #include "base/sandbox.h"
-#include "guard/proc.h"
+#include "guard/mapline.h"
 
 /* Where st_dev of a file is not the device that /proc/PID/maps shows (statfs(2), f_type). */
 #define FS_OVERLAY UINT32_C(0x794c7630)
 #define FS_BTRFS   UINT32_C(0x9123683e)
 
-/* One line of maps: "start-end perms offset major:minor inode   path". */
-struct mapping {
-    dev_t dev;
-    uint64_t inode;
-    char path[PROC_PATH_BYTES];
-};
-
-static bool hex(const char **p, char end, uint64_t *ret)
-{
-    size_t n = strspn(*p, "0123456789abcdef");
-
-    if (num_u64(*p, n, 16, UINT64_MAX, ret) || (*p)[n] != end)
-        return false;
-    *p += n + 1;
-    return true;
-}
-
-static bool mapping_parse(const char *line, uint64_t want_start, uint64_t want_inode,
-                          struct mapping *ret)
-{
-    uint64_t start;
-    uint64_t end;
-    uint64_t offset;
-    uint64_t major;
-    uint64_t minor;
-    size_t n;
-
-    if (!hex(&line, '-', &start) || start != want_start || !hex(&line, ' ', &end))
-        return false;
-    line = strchr(line, ' '); /* behind the permissions */
-    if (!line++ || !hex(&line, ' ', &offset) || !hex(&line, ':', &major) ||
-        !hex(&line, ' ', &minor))
-        return false;
-    n = strspn(line, "0123456789");
-    if (num_u64(line, n, 10, UINT64_MAX, &ret->inode) || ret->inode != want_inode)
-        return false;
-    line += n;
-    line += strspn(line, " ");
-    if (line[0] != '/' || strlen(line) >= sizeof(ret->path))
-        return false;
-    ret->dev = makedev((unsigned)major, (unsigned)minor);
-    memcpy(ret->path, line, strlen(line) + 1);
-    return true;
-}
-
 /* Read maps line by line: the one mapping that starts there. */
-static int mapping_find(pid_t pid, const struct wire_file *want, struct mapping *ret)
+static int mapping_find(pid_t pid, const struct wire_file *want, struct mapline *ret)
 {
     char path[64];
     char *line = NULL;
@@ -83,35 +36,13 @@ static int mapping_find(pid_t pid, const struct wire_file *want, struct mapping 
         total += (size_t)n;
         if (line[n - 1] == '\n')
             line[n - 1] = '\0';
-        if (mapping_parse(line, want->start, want->inode, ret))
+        if (mapline_parse(line, ret) && ret->start == want->start && ret->inode == want->inode &&
+            ret->path[0] == '/')
             r = 0;
     }
     free(line);
     (void)fclose(f);
     return r;
-}
-
-/* The kernel writes a newline in a path as \012, and " (deleted)" behind one that is gone. */
-static bool unescape(char *path)
-{
-    static const char deleted[] = " (deleted)";
-    size_t tail = sizeof(deleted) - 1;
-    size_t n = strlen(path);
-    char *out = path;
-    bool gone = n > tail && strcmp(path + n - tail, deleted) == 0;
-
-    if (gone)
-        path[n - tail] = '\0';
-    for (const char *in = path; *in; out++) {
-        if (strncmp(in, "\\012", 4) == 0) {
-            *out = '\n';
-            in += 4;
-        } else {
-            *out = *in++;
-        }
-    }
-    *out = '\0';
-    return gone;
 }
 
 /* Hold what the path names beneath the target's root, without opening it. */
@@ -140,7 +71,7 @@ static int hold_beneath_root(pid_t pid, const char *path)
  * Is what we hold the mapping's file? 0: a regular file, the same inode on the same device. 1: the
  * same, but its file system shows another device in maps, so the inode's number is all we have.
  */
-static int is_mapped_file(int fd, const struct mapping *m)
+static int is_mapped_file(int fd, const struct mapline *m)
 {
     struct statfs fs;
     struct stat st;
@@ -188,7 +119,7 @@ static int open_held_as(int held, int64_t uid, int64_t gid)
     return fd;
 }
 
-static int open_beneath_root(pid_t pid, const struct mapping *m)
+static int open_beneath_root(pid_t pid, const struct mapline *m)
 {
     int held = hold_beneath_root(pid, m->path);
     int64_t uid;
@@ -213,7 +144,7 @@ static int open_beneath_root(pid_t pid, const struct mapping *m)
  * /proc/PID/exe opens the very file that runs, even when its name is gone. A mapping of its name
  * with another inode is of another file; only overlayfs knows one file by two inodes.
  */
-static int open_exe(pid_t pid, const struct mapping *m)
+static int open_exe(pid_t pid, const struct mapline *m)
 {
     char path[64];
     struct statfs fs;
@@ -234,13 +165,13 @@ static int open_exe(pid_t pid, const struct mapping *m)
 int mapped_open(pid_t pid, const struct wire_file *want, int *ret_fd)
 {
     char exe[PROC_PATH_BYTES];
-    struct mapping m = {.path = ""};
+    struct mapline m = {.path = ""};
     int fd = -ESTALE;
     int r = mapping_find(pid, want, &m);
 
     if (r)
         return r;
-    (void)unescape(m.path);
+    (void)mapline_unescape(m.path);
     if (proc_exe(pid, exe, sizeof(exe)) == 0 && strcmp(exe, m.path) == 0)
         fd = open_exe(pid, &m);
     if (fd == -ESTALE)

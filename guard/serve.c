@@ -48,6 +48,15 @@ static int on_cmdline(void *ctx, uint32_t generation, int *ret_fd)
     return target_cmdline(&g->target, generation, ret_fd);
 }
 
+static int on_rate(void *ctx, const struct wire_rate_ask *ask)
+{
+    struct guard *g = ctx;
+    int r = guard_rates_write(&g->rates, &g->target, ask);
+
+    watch_news(g);
+    return r;
+}
+
 static void on_blame(void *ctx)
 {
     struct guard *g = ctx;
@@ -133,6 +142,7 @@ const struct answer_guard_ops *serve_ops(void)
         .perf_tick = on_perf_tick,
         .perf_close = on_perf_close,
         .perf_is_open = on_perf_is_open,
+        .rate = on_rate,
         .blame = on_blame,
     };
 

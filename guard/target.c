@@ -367,6 +367,46 @@ void target_close(struct target *t, int fd)
     act_end(t);
 }
 
+ssize_t target_peek(struct target *t, uint64_t address, void *out, size_t bytes)
+{
+    struct iovec local = {out, bytes};
+    struct iovec remote = {(void *)(uintptr_t)address, bytes};
+    ssize_t n = act_begin(t, TARGET_ACT_MEMORY);
+
+    if (n)
+        return n;
+    n = process_vm_readv(t->pid, &local, 1, &remote, 1, 0);
+    n = n < 0 ? -errno : n;
+    act_end(t);
+    return n;
+}
+
+/* Unlike /proc/PID/mem it keeps to the protection of the page: what is read-only stays so. */
+ssize_t target_poke(struct target *t, uint64_t address, const void *data, size_t bytes)
+{
+    struct iovec local = {(void *)(uintptr_t)data, bytes};
+    struct iovec remote = {(void *)(uintptr_t)address, bytes};
+    ssize_t n = act_begin(t, TARGET_ACT_MEMORY);
+
+    if (n)
+        return n;
+    n = process_vm_writev(t->pid, &local, 1, &remote, 1, 0);
+    n = n < 0 ? -errno : n;
+    act_end(t);
+    return n;
+}
+
+int target_dataseg(struct target *t, uint64_t address, uint64_t bytes, struct dataseg_id *ret)
+{
+    int r = act_begin(t, TARGET_ACT_TEXT);
+
+    if (r)
+        return r;
+    r = dataseg_read(t->pid, address, bytes, ret);
+    act_end(t);
+    return r;
+}
+
 int target_read(struct target *t, uint32_t generation, const struct wire_range *ranges,
                 uint32_t count, uint32_t *ret_got)
 {

@@ -3,12 +3,13 @@
  * recycled pid is never read: after each operation the pidfd must still say "alive".
  *
  * The operations behind struct answer_guard_ops that read the target; perf is guard/perf.h. None
- * stops, writes to or signals it.
+ * stops, writes to or signals it; target_poke() writes, and only guard/rates.c calls it.
  */
 #ifndef GUARD_TARGET_H
 #define GUARD_TARGET_H
 
 #include "base/err.h"
+#include "guard/dataseg.h"
 #include "guard/find.h"
 #include "wire/wire.h"
 
@@ -58,6 +59,13 @@ int target_file(struct target *t, const struct wire_file *file, int *ret_fd);
 int target_read(struct target *t, uint32_t generation, const struct wire_range *ranges,
                 uint32_t count, uint32_t *ret_got);
 int target_cmdline(struct target *t, uint32_t generation, int *ret_fd);
+
+/* Bytes or -errno: process_vm_readv(2) and process_vm_writev(2) of one range of the target. */
+ssize_t target_peek(struct target *t, uint64_t address, void *out, size_t bytes);
+ssize_t target_poke(struct target *t, uint64_t address, const void *data, size_t bytes);
+
+/** target_dataseg(t, address, bytes, ret): dataseg_read() of the target. */
+int target_dataseg(struct target *t, uint64_t address, uint64_t bytes, struct dataseg_id *ret);
 
 /** target_close(t, fd): a descriptor of target_file(). */
 void target_close(struct target *t, int fd);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "guard/guard.h"
+#include "guard/plan.h"
 #include "wire/codec.h"
 
 static const char *select_text(const struct plan *p, char *out, size_t bytes)
@@ -21,7 +22,7 @@ static const char *select_text(const struct plan *p, char *out, size_t bytes)
     return out;
 }
 
-static void changed(struct guard *g)
+void watch_news(struct guard *g)
 {
     g->status_due = true;
     g->sampler_due = true;
@@ -50,7 +51,7 @@ static void without(struct guard *g, uint32_t state, const char *reason)
     if (g->started) /* at the start it is an answer to the user, not an event */
         log_warn(state == WIRE_TARGET_AMBIGUOUS ? "target ambiguous" : "target not there",
                  LOG_STR("reason", reason));
-    changed(g);
+    watch_news(g);
 }
 
 static void found(struct guard *g, const struct find *f)
@@ -59,10 +60,11 @@ static void found(struct guard *g, const struct find *f)
 
     if (target_take(&g->target, f->pid, f->start_ticks) != 0)
         return; /* it went in the meantime: the next look finds the next one */
+    guard_rates_found(&g->rates, &g->target);
     log_info("target found", LOG_U64("pid", w->pid), LOG_STR("name", w->name),
              LOG_U64("generation", w->generation),
              LOG_STR(w->reason[0] ? "limits" : NULL, w->reason));
-    changed(g);
+    watch_news(g);
 }
 
 static void look(struct guard *g)
@@ -124,12 +126,31 @@ void watch_run(struct guard *g)
             target_drop(&g->target, WIRE_TARGET_GONE, "the process with that pid has exited");
         else
             target_drop(&g->target, WIRE_TARGET_WAITING, "the target has exited; waiting for it");
-        changed(g);
+        watch_news(g);
         g->search_at_ns = 0;
         return;
     }
     if (g->target.wire.state != WIRE_TARGET_GONE && clock_wait_ms(g->search_at_ns) == 0)
         look(g);
+}
+
+/* The guard knows nothing of the file; it reads it the way it did at the start, and takes nothing
+ * but this: the rest needs a restart. A bad one has been refused in words by `pillion plan`. */
+void watch_reload(struct guard *g)
+{
+    struct err e = {0};
+    struct plan plan;
+    int exit_code;
+
+    if (g->client || g->ending)
+        return;
+    if (guard_plan(g->args, &plan, &exit_code, &e) != 0) {
+        log_warn("the new configuration is refused: target.unsafe stays as it was",
+                 LOG_STR(e.text[0] ? "reason" : NULL, e.text));
+        return;
+    }
+    if (guard_rates_reload(&g->rates, &g->target, &plan))
+        watch_news(g);
 }
 
 int watch_relieve(struct guard *g)
@@ -148,7 +169,7 @@ int watch_relieve(struct guard *g)
         return -EIO;
     log_error("the target lets its reader wait without end", LOG_U64("pid", g->target.wire.pid),
               LOG_STR("not_read_any_more", what));
-    changed(g);
+    watch_news(g);
     supervise_blocked(g);
     return 0;
 }

@@ -24,6 +24,7 @@ struct maker {
     struct go_runtime *rt;
     struct space *space;
     enum bucket_profile_kind kind;
+    const char *comment; /* the caller's, may be NULL */
     struct buckets_rates rates;
     double ticks_per_second;
     struct profile *profile;
@@ -376,6 +377,8 @@ static int shape(struct maker *m)
     (void)snprintf(text, sizeof(text), "pillion %s, read from outside: %s", PILLION_VERSION,
                    go_image_version(m->rt->image));
     (void)profile_add_comment(m->profile, text);
+    if (m->comment && m->comment[0])
+        (void)profile_add_comment(m->profile, m->comment);
     if (!m->rt->certain)
         (void)profile_add_comment(m->profile, m->rt->note.text);
     if (m->kind == BUCKET_PROFILE_MUTEX && m->rates.mutex <= 0 &&
@@ -479,6 +482,7 @@ int bucket_profile_build(struct go_runtime *rt, struct space *space,
     m->rt = rt;
     m->space = space;
     m->kind = want->kind;
+    m->comment = want->comment;
     m->rates = facts.rates;
     m->ticks_per_second = facts.ticks_per_second;
     rc = make(m, budget, out, e);

@@ -30,6 +30,7 @@ struct bucket_profile_want {
     /* The rate that memory was sampled at, where it is not the one in force now (somebody set it
      * back); 0: the one in force. */
     int64_t heap_rate;
+    const char *comment; /* one more for the protobuf form; NULL or "": none */
 };
 
 /**

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/sandbox.h"
+#include "sampler/rates.h"
 #include "sampler/sampler.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -53,6 +54,10 @@ static nfds_t gather(struct sampler *s, struct pollfd *fds, size_t counts[static
         ms = recording_wait_ms(s->recordings[i]);
         wait = ms < wait ? ms : wait;
     }
+    if (rates_wait_ms(s) >= 0) {
+        any = true;
+        wait = rates_wait_ms(s) < wait ? rates_wait_ms(s) : wait;
+    }
     *ret_wait_ms = any ? wait : -1;
     return n;
 }
@@ -84,6 +89,8 @@ static int step(struct sampler *s)
     r = serve_recordings(s); /* first: labels age */
     if (r == 0 && fds[POLL_GUARD].revents)
         r = ask_guard_news(&s->guard);
+    if (r == 0)
+        r = rates_run(s);
     if (r == 0 && (fds[POLL_FRONT].revents || s->waiting_count)) {
         r = serve_front(s);
         r = r == -EAGAIN ? 0 : r;

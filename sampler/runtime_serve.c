@@ -10,6 +10,7 @@
 #include "sampler/go/stats.h"
 #include "sampler/goroutine_profile.h"
 #include "sampler/goroutine_stacks.h"
+#include "sampler/rates.h"
 #include "wire/codec.h"
 
 struct reading {
@@ -82,13 +83,21 @@ static int buckets(struct sampler *s, const struct wire_runtime *want, struct go
         [WIRE_RUNTIME_MUTEX] = BUCKET_PROFILE_MUTEX,
         [WIRE_RUNTIME_THREADCREATE] = BUCKET_PROFILE_THREADCREATE,
     };
+    char comment[ERR_TEXT_BYTES];
     struct bucket_profile_want w = {
         .kind = kinds[want->kind],
         .text = want->form != WIRE_RUNTIME_PPROF,
+        .heap_rate = rates_heap(s),
+        .comment = comment,
     };
+    int r;
 
-    return bucket_profile_build(&s->scene.runtime, s->scene.space, &w, budget, &out->buf,
-                                &ret->count, e);
+    rates_comment(s, want->kind, comment, sizeof(comment));
+    r = bucket_profile_build(&s->scene.runtime, s->scene.space, &w, budget, &out->buf, &ret->count,
+                             e);
+    if (r == -ENOTSUP)
+        rates_advise(s, want->kind, e);
+    return r;
 }
 
 /* The sealed descriptor, or -errno. */

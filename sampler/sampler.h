@@ -13,12 +13,21 @@ enum {
     SAMPLER_WAITING_MAX = 16, /* further ones stay in the socket */
 };
 
+/* target.unsafe: when to look next for the rates that are to be set (rates.h). */
+struct sampler_rates {
+    uint32_t generation; /* of the target it is about */
+    uint32_t tries;
+    uint64_t at_ns; /* monotonic; 0: nothing to do */
+    bool again;     /* exec(2) has put another program there: what was set is gone with the old */
+};
+
 struct sampler {
     struct ask_guard guard;
     struct link front;
     struct source source;
     struct scene scene;
     struct recording *recordings[WIRE_PERF_SLOTS];
+    struct sampler_rates rates;
     struct answer_sampler_question question; /* the one at hand */
     /* questions that came while a long one was answered */
     struct answer_sampler_question waiting[SAMPLER_WAITING_MAX];

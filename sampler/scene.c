@@ -184,6 +184,7 @@ static int take_in(struct sampler *s, const struct bulk *text, struct err *e)
             return err_set(e, -EAGAIN, "the target has just called exec; ask again");
         scene_drop(s);
         s->scene.generation = generation;
+        s->rates = (struct sampler_rates){.generation = generation, .again = true};
     }
     fresh = !s->scene.space;
     if (fresh)

@@ -220,6 +220,18 @@ static int on_perf_close(struct call *c)
     return reply(c, WIRE_ANS_PERF_CLOSE, &closed, sizeof(closed), NULL, 0, -1);
 }
 
+static int on_rate(struct call *c)
+{
+    struct wire_result res = {0};
+    struct wire_rate_ask q;
+
+    memcpy(&q, c->p->body, sizeof(q));
+    res.result = c->ops->rate(c->ctx, &q);
+    if (res.result == -EPROTO)
+        return broken(c, "a rate with impossible values");
+    return reply(c, WIRE_ANS_RATE, &res, sizeof(res), NULL, 0, -1);
+}
+
 static int on_blame(struct call *c)
 {
     c->ops->blame(c->ctx);
@@ -241,6 +253,7 @@ int answer_guard_one(struct link *l, const struct answer_guard_ops *ops, void *c
         {WIRE_ASK_PERF_ENABLE, on_perf_enable},
         {WIRE_ASK_PERF_TICK, on_perf_tick},
         {WIRE_ASK_PERF_CLOSE, on_perf_close},
+        {WIRE_ASK_RATE, on_rate},
         {WIRE_TELL_BLAME, on_blame},
     };
     struct packet p;

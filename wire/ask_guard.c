@@ -10,7 +10,7 @@
 static int target_ok(const struct wire_target *t)
 {
     return t->state <= WIRE_TARGET_AMBIGUOUS && t->mode <= WIRE_MODE_RESTRICTED &&
-           codec_text_ok(t->name, sizeof(t->name)) &&
+           codec_rates_ok(t->rate) && codec_text_ok(t->name, sizeof(t->name)) &&
            codec_text_ok(t->container, sizeof(t->container)) &&
            codec_text_ok(t->reason, sizeof(t->reason));
 }
@@ -317,6 +317,13 @@ int ask_guard_perf_close(struct ask_guard *g, uint32_t slot, struct wire_perf_cl
     if (r == 0)
         memcpy(ret, g->packet.body, sizeof(*ret));
     return r;
+}
+
+int ask_guard_rate(struct ask_guard *g, const struct wire_rate_ask *want)
+{
+    int r = ask(g, WIRE_ASK_RATE, WIRE_ANS_RATE, want, sizeof(*want), NULL, 0);
+
+    return r ? r : result_only(g);
 }
 
 int ask_guard_blame(struct ask_guard *g)

@@ -69,6 +69,12 @@ int ask_guard_perf_tick(struct ask_guard *g, uint32_t slot, const struct wire_pe
                         size_t count, struct wire_perf_ticked *ret);
 int ask_guard_perf_close(struct ask_guard *g, uint32_t slot, struct wire_perf_closed *ret);
 
+/**
+ * ask_guard_rate(g, ask): have the guard write a rate (struct wire_rate_ask), or tell it why that
+ * cannot be. What came of it is in the next news of the target.
+ */
+int ask_guard_rate(struct ask_guard *g, const struct wire_rate_ask *ask);
+
 /** ask_guard_blame(g): the front broke the rules; the guard ends it. */
 int ask_guard_blame(struct ask_guard *g);
 

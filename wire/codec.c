@@ -6,8 +6,10 @@
 
 /* Bodies are sent as they lie in memory: a hole in one would leak what was there before. */
 _Static_assert(sizeof(struct wire_head) == 16, "no padding");
+_Static_assert(sizeof(struct wire_rate) == 40 && sizeof(struct wire_rate_ask) == 32, "no padding");
 _Static_assert(sizeof(struct wire_target) ==
-                   8 * 4 + 2 * 8 + 2 * 4 + WIRE_NAME_BYTES + WIRE_CONTAINER_BYTES + WIRE_TEXT_BYTES,
+                   8 * 4 + 2 * 8 + 2 * 4 + WIRE_RATES * sizeof(struct wire_rate) + WIRE_NAME_BYTES +
+                       WIRE_CONTAINER_BYTES + WIRE_TEXT_BYTES,
                "no padding");
 _Static_assert(sizeof(struct wire_status) == sizeof(struct wire_target) +
                                                  WIRE_PROGRAMS * sizeof(struct wire_process) + 8 +
@@ -104,6 +106,15 @@ bool codec_text_ok(const char *text, size_t bytes)
             return false;
     }
     return false;
+}
+
+bool codec_rates_ok(const struct wire_rate rates[static WIRE_RATES])
+{
+    for (size_t i = 0; i < WIRE_RATES; i++) {
+        if (rates[i].state >= WIRE_RATE_STATES || rates[i].zero)
+            return false;
+    }
+    return true;
 }
 
 void codec_text(char *dst, size_t bytes, const char *src)

@@ -46,6 +46,9 @@ int codec_check(struct wire_turn *turn, const void *packet, size_t bytes, size_t
  */
 bool codec_text_ok(const char *text, size_t bytes);
 
+/** codec_rates_ok(rates): states that there are. */
+bool codec_rates_ok(const struct wire_rate rates[static WIRE_RATES]);
+
 /** codec_text(dst, bytes, src): copy for sending: cut, cleaned, rest zeroed. */
 void codec_text(char *dst, size_t bytes, const char *src);
 

@@ -12,7 +12,8 @@ void front_open(struct link *l, int fd)
 static bool status_ok(const struct wire_status *s)
 {
     return s->target.state <= WIRE_TARGET_AMBIGUOUS && s->target.mode <= WIRE_MODE_RESTRICTED &&
-           s->sampler_up <= 1 && codec_text_ok(s->target.name, sizeof(s->target.name)) &&
+           codec_rates_ok(s->target.rate) && s->sampler_up <= 1 &&
+           codec_text_ok(s->target.name, sizeof(s->target.name)) &&
            codec_text_ok(s->target.container, sizeof(s->target.container)) &&
            codec_text_ok(s->target.reason, sizeof(s->target.reason)) &&
            codec_text_ok(s->note, sizeof(s->note));

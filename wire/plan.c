@@ -102,6 +102,18 @@ static const char *check_rest(const struct plan *p)
     return NULL;
 }
 
+/* What may be written into the target, and nothing else ever is. */
+static const char *check_rates(const struct plan *p)
+{
+    if (p->rates >= 1u << WIRE_RATES || p->zero)
+        return "unknown profiling rates";
+    for (size_t i = 0; i < WIRE_RATES; i++) {
+        if (p->rate[i] > (p->rates & 1u << i ? PLAN_RATE_MAX : 0))
+            return "a profiling rate is out of range";
+    }
+    return NULL;
+}
+
 int plan_check(const struct plan *p, size_t bytes, const char **ret_why)
 {
     const char *why = NULL;
@@ -113,6 +125,8 @@ int plan_check(const struct plan *p, size_t bytes, const char **ret_why)
         why = "not a plan of this version";
     else
         why = check_rest(p);
+    if (!why)
+        why = check_rates(p);
     if (!why)
         why = check_select(p);
     if (!why)

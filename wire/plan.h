@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/wire.h"
+
 enum {
     PLAN_TEXT_BYTES = 512,
     PLAN_MAGIC = 0x504c414e,
@@ -17,6 +19,7 @@ enum {
     PLAN_CONTAINER_MAX_BYTES = 64,
     PLAN_PID_MAX = 4194304,    /* PID_MAX_LIMIT, include/linux/threads.h */
     PLAN_DRAIN_MAX_MS = 62000, /* what the configuration may ask for, and a grace */
+    PLAN_RATE_MAX = INT32_MAX, /* of target.unsafe: fits Go's int everywhere */
 };
 
 enum plan_select {
@@ -39,6 +42,9 @@ struct plan {
     uint32_t hz_max;         /* limits.hz */
     uint32_t drain_ms;       /* how long children get after SIGTERM */
     uint32_t front_uid_drop; /* 1: nothing the sidecar re-reads needs our uid: run it as nobody */
+    uint32_t rates;          /* target.unsafe: 1 << enum wire_rate_kind for those to be set */
+    uint32_t zero;
+    uint64_t rate[WIRE_RATES]; /* to what, in the units of Go's functions; 0 where it is not */
     uint64_t number;
     char text[PLAN_TEXT_BYTES]; /* NUL-terminated, rest zero */
 };

@@ -9,7 +9,8 @@
  * retry and no negotiation.
  *
  * Requests carry ids and numbers from closed sets: never a path, a pid, or a name of our own
- * machine. The addresses in ASK_READ and the mapping start in ASK_FILE are the target's own.
+ * machine. The addresses in ASK_READ and ASK_RATE and the mapping start in ASK_FILE are the
+ * target's own; what is written there is never in a request (struct wire_rate_ask).
  *
  * Links:  guard ⇄ sampler (ask_guard.h / answer_guard.h), sampler ⇄ front (ask_sampler.h /
  * answer_sampler.h), guard ⇄ front (front.h). The front is pillion-sidecar, or `pillion record`.
@@ -88,13 +89,16 @@ enum {
     X(ASK_RUNTIME, 41, FRONT, SAMPLER, sizeof(struct wire_runtime), 0, 0, RUN, MANY)             \
     X(ANS_RUNTIME, 42, SAMPLER, FRONT, sizeof(struct wire_runtime_read), 0, 1, ANY, MANY)        \
     X(ASK_STATS, 43, FRONT, SAMPLER, sizeof(struct wire_none), 0, 0, RUN, MANY)                  \
-    X(ANS_STATS, 44, SAMPLER, FRONT, sizeof(struct wire_stats), 0, 0, ANY, MANY)
+    X(ANS_STATS, 44, SAMPLER, FRONT, sizeof(struct wire_stats), 0, 0, ANY, MANY)                 \
+    /* the one thing that is written into the target, where target.unsafe says so */             \
+    X(ASK_RATE, 45, SAMPLER, GUARD, sizeof(struct wire_rate_ask), 0, 0, RUN, MANY)               \
+    X(ANS_RATE, 46, GUARD, SAMPLER, sizeof(struct wire_result), 0, 0, ANY, MANY)
 
 enum wire_type {
 #define X(name, number, from, to, body, tail, fds, when, times) WIRE_##name = number,
     WIRE_TABLE(X)
 #undef X
-        WIRE_TYPE_END = 45,
+        WIRE_TYPE_END = 47,
 };
 
 enum wire_role { WIRE_ROLE_GUARD, WIRE_ROLE_SAMPLER, WIRE_ROLE_FRONT };
@@ -145,6 +149,32 @@ enum wire_mode {
     WIRE_MODE_RESTRICTED
 };
 
+/* The profiling rates of a Go runtime that target.unsafe may set (rate_names.h). */
+enum wire_rate_kind { WIRE_RATE_HEAP, WIRE_RATE_BLOCK, WIRE_RATE_MUTEX, WIRE_RATES };
+
+/* How it went with one of them. From WIRE_RATE_NOT_GO on the sampler may say it. */
+enum wire_rate_state {
+    WIRE_RATE_OFF,         /* not in the configuration: never written */
+    WIRE_RATE_WANTED,      /* not tried yet, or to be tried again */
+    WIRE_RATE_SET,         /* written: old, value and set_real_ns say what and when */
+    WIRE_RATE_ALREADY,     /* the program has that very rate: nothing was written */
+    WIRE_RATE_REFUSED,     /* the guard did not write: not the program's data, or not allowed */
+    WIRE_RATE_CHANGED,     /* somebody else has changed it since: it was left so */
+    WIRE_RATE_NOT_GO,      /* no Go program */
+    WIRE_RATE_NOT_FOUND,   /* no clear winner for its address */
+    WIRE_RATE_NOT_CERTAIN, /* a Go version that is not known: nothing is written on a guess */
+    WIRE_RATE_STATES,
+};
+
+struct wire_rate {
+    uint64_t wanted; /* as configured */
+    uint64_t value;  /* the same as the runtime keeps it (block: ticks) */
+    uint64_t old;    /* what stood there before */
+    uint64_t set_real_ns;
+    uint32_t state; /* enum wire_rate_state */
+    uint32_t zero;
+};
+
 struct wire_target {
     uint32_t generation; /* grows with each target found; 0 = never one */
     uint32_t state;      /* enum wire_target_state */
@@ -159,6 +189,7 @@ struct wire_target {
     uint64_t start_ticks;   /* stat field 22: with the pid, who it is */
     uint32_t pid;           /* for people (log, status); never sent back */
     uint32_t uid;
+    struct wire_rate rate[WIRE_RATES];
     char name[WIRE_NAME_BYTES];           /* comm or the executable's base name, printable */
     char container[WIRE_CONTAINER_BYTES]; /* the container it runs in, 64 hex digits; "": none */
     char reason[WIRE_TEXT_BYTES]; /* why it is not up, or what is refused and what would grant it */
@@ -195,6 +226,20 @@ struct wire_file {
     uint32_t zero;
     uint64_t start;
     uint64_t inode;
+};
+
+/*
+ * ASK_RATE: set one rate. What it becomes is no field of it: that is the guard's, from its plan,
+ * and at the end what the guard itself has read there. -EPERM: not in the plan; -EALREADY: written
+ * before; -EACCES: not a word of the program's data; -EAGAIN: what stands there is not ${old}.
+ */
+struct wire_rate_ask {
+    uint32_t generation;
+    uint32_t rate;    /* enum wire_rate_kind */
+    uint64_t address; /* of the 8 bytes, aligned; 0: there is none, and state says why */
+    uint64_t old;     /* what the sampler has read there */
+    uint32_t state;   /* address 0: WIRE_RATE_NOT_…; else 0 */
+    uint32_t zero;
 };
 
 struct wire_range {

@@ -4,89 +4,22 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/clock.h"
+#include "base/ticks.h"
 #include "sampler/go/buckets.h"
 
 enum {
-    CALIBRATE_NS = 2 * 1000 * 1000,    /* two readings of both clocks so far apart */
-    CALIBRATE_TRIES = 3,               /* the shortest bracket counts */
     BASELINE_MIN_NS = 5 * 1000 * 1000, /* minTimeForTicksPerSecond, runtime/runtime.go */
     /* In Go 1.18 the type of runtime.ticks has no name, and no row in the layout: {lock mutex, pad
      * uint32, val uint64}. */
     TICKS_VAL_GO118 = 16,
 };
 
-/* The slowest and fastest counters there are: 1 MHz to 100 GHz. */
-#define TICKS_MIN 1e6
-#define TICKS_MAX 1e11
 /* Our own calibration is good to some 1e-4; one that differs by more is of another clock. */
 #define TICKS_TOLERANCE 0.01
 
 /* 2^63: what does not fit into an int64_t */
 #define VALUE_LIMIT 9223372036854775808.0
-
-struct instant {
-    uint64_t ticks, ns;
-};
-
-/* The counter that runtime.cputicks reads (asm_amd64.s, asm_arm64.s): it is the machine's, so ours
- * is the target's. 0: not on this architecture. */
-static uint64_t ticks_now(void)
-{
-#if defined(__x86_64__)
-    return __builtin_ia32_rdtsc();
-#elif defined(__aarch64__)
-    uint64_t v;
-
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(v));
-    return v;
-#else
-    return 0;
-#endif
-}
-
-/* Both clocks at one moment: the ticks stand in the middle of the shortest of some brackets. */
-static struct instant now(void)
-{
-    struct instant best = {0};
-    uint64_t shortest = UINT64_MAX;
-
-    for (int i = 0; i < CALIBRATE_TRIES; i++) {
-        uint64_t before = clock_mono_ns();
-        uint64_t ticks = ticks_now();
-        uint64_t after = clock_mono_ns();
-
-        if (after - before < shortest) {
-            shortest = after - before;
-            best = (struct instant){ticks, before + shortest / 2};
-        }
-    }
-    return best;
-}
-
-/* Clocks that stand still or run backwards, and rates that no counter has, are no answer. */
-static double rate_between(const struct instant *a, const struct instant *b)
-{
-    double r;
-
-    if (b->ns <= a->ns || b->ticks <= a->ticks)
-        return 0;
-    r = (double)(b->ticks - a->ticks) * (double)CLOCK_NS_PER_SEC / (double)(b->ns - a->ns);
-    return r >= TICKS_MIN && r <= TICKS_MAX ? r : 0;
-}
-
-/* Ticks of a second by our own clocks, 0 where there is no counter. */
-static double calibrate(void)
-{
-    const struct timespec wait = {.tv_nsec = CALIBRATE_NS};
-    struct instant a = now(), b;
-
-    (void)nanosleep(&wait, NULL);
-    b = now();
-    return rate_between(&a, &b);
-}
 
 static bool word(const struct go_runtime *rt, uint64_t address, uint64_t *ret)
 {
@@ -107,9 +40,9 @@ static bool ticks_word(const struct go_runtime *rt, int32_t offset, uint64_t *re
 double buckets_ticks_per_second(struct go_runtime *rt)
 {
     const struct go_layout *l = rt->layout;
-    struct instant start, at;
+    struct ticks_instant start, at;
     uint64_t value;
-    double own = calibrate();
+    double own = ticks_per_second();
     double r = 0;
 
     if (own == 0 || !l)
@@ -118,9 +51,9 @@ double buckets_ticks_per_second(struct go_runtime *rt)
         r = (double)value;
     if (r == 0 && ticks_word(rt, l->ticks_start_ticks, &start.ticks) &&
         ticks_word(rt, l->ticks_start_time, &start.ns)) {
-        at = now();
+        at = ticks_now();
         if (at.ns > start.ns && at.ns - start.ns >= BASELINE_MIN_NS)
-            r = rate_between(&start, &at);
+            r = ticks_rate(&start, &at);
     }
     return fabs(r - own) <= own * TICKS_TOLERANCE ? r : own;
 }

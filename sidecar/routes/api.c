@@ -5,6 +5,7 @@
 #include "sidecar/routes/api.h"
 
 #include "base/json.h"
+#include "wire/rate_names.h"
 
 static const char *state_name(uint32_t state)
 {
@@ -31,6 +32,37 @@ static void rights(struct json *j, uint32_t bits)
     json_object_end(j);
 }
 
+/* target.unsafe: what is written into the target, and what came of it; "off" is the rule. */
+static void writes(struct json *j, const struct wire_target *t)
+{
+    static const char *const keys[WIRE_RATES] = {
+#define X(kind, key, variable) [WIRE_RATE_##kind] = WIRE_RATE_UNSAFE key,
+        WIRE_RATE_KEYS(X)
+#undef X
+    };
+    static const char *const names[WIRE_RATE_STATES][2] = {
+#define X(state, name, words) [WIRE_RATE_##state] = {name, words},
+        WIRE_RATE_WORDS(X)
+#undef X
+    };
+
+    json_array(j, "writes");
+    for (size_t i = 0; i < WIRE_RATES; i++) {
+        const struct wire_rate *r = &t->rate[i];
+
+        json_object(j, NULL);
+        json_str(j, "key", keys[i]);
+        json_str(j, "state", names[r->state][0]);
+        json_str(j, "reason", names[r->state][1]);
+        json_u64(j, "wanted", r->wanted);
+        json_u64(j, "value", r->value);
+        json_u64(j, "old", r->old);
+        json_u64(j, "set_unix_ns", r->set_real_ns);
+        json_object_end(j);
+    }
+    json_array_end(j);
+}
+
 static void target(struct json *j, const char *key, const struct state *st)
 {
     const struct wire_target *t = &st->status.target;
@@ -54,6 +86,7 @@ static void target(struct json *j, const char *key, const struct state *st)
     rights(j, t->rights);
     json_i64(j, "perf_event_paranoid", t->paranoid);
     json_str(j, "reason", t->reason);
+    writes(j, t);
     json_object_end(j);
 }
 

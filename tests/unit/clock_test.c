@@ -51,6 +51,8 @@ static void stamp(void **state)
     assert_int_equal(
         sscanf(out, "%4d-%2d-%2dT%2d:%2d:%2d.%3d%c", &y, &mo, &d, &h, &mi, &s, &ms, &z), 8);
     assert_int_equal(z, 'Z');
+    assert_string_equal(clock_stamp_of(UINT64_C(1795286956234475722), out),
+                        "2026-11-21T18:49:16.234Z");
     assert_true(y >= 2020 && mo >= 1 && mo <= 12 && d >= 1 && d <= 31);
 }
 

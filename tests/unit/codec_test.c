@@ -199,17 +199,34 @@ static void descriptors_of_a_direction(void **state)
     }
 }
 
+static void rates(void **state)
+{
+    struct wire_rate r[WIRE_RATES] = {{0}};
+
+    (void)state;
+    assert_true(codec_rates_ok(r));
+    for (size_t i = 0; i < WIRE_RATES; i++) {
+        r[i].state = WIRE_RATE_STATES - 1;
+        assert_true(codec_rates_ok(r));
+        r[i].state = WIRE_RATE_STATES;
+        assert_false(codec_rates_ok(r));
+        r[i].state = 0;
+        r[i].zero = 1;
+        assert_false(codec_rates_ok(r));
+        r[i].zero = 0;
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lengths_of_all_rows),
-        cmocka_unit_test(directions),
-        cmocka_unit_test(states),
-        cmocka_unit_test(once),
-        cmocka_unit_test(heads),
-        cmocka_unit_test(descriptors_of_a_direction),
-        cmocka_unit_test(texts),
-    };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(lengths_of_all_rows),
+                                       cmocka_unit_test(directions),
+                                       cmocka_unit_test(states),
+                                       cmocka_unit_test(once),
+                                       cmocka_unit_test(heads),
+                                       cmocka_unit_test(descriptors_of_a_direction),
+                                       cmocka_unit_test(texts),
+                                       cmocka_unit_test(rates)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -809,6 +809,13 @@ static void plans(void **state)
     config_plan(&config, &plan);
     assert_int_equal(plan_check(&plan, sizeof(plan), &why), 0);
     assert_int_equal(plan.front_uid_drop, 1);
+    assert_int_equal(plan.rates, 0); /* nothing is written that nobody asked for */
+    config.unsafe.block_profile_rate = 0;
+    config.unsafe.mutex_profile_fraction = PLAN_RATE_MAX;
+    config_plan(&config, &plan);
+    assert_int_equal(plan_check(&plan, sizeof(plan), &why), 0);
+    assert_int_equal(plan.rates, 1u << WIRE_RATE_BLOCK | 1u << WIRE_RATE_MUTEX);
+    assert_int_equal(plan.rate[WIRE_RATE_MUTEX], PLAN_RATE_MAX);
     must("admin: {listen: unix:/run/x}");
     config_plan(&config, &plan);
     assert_int_equal(plan.front_uid_drop, 0);

@@ -179,11 +179,39 @@ static void lengths(void **state)
     assert_int_equal(check(&plan), -EPROTO);
 }
 
+/* What may be written into the target. */
+static void rates(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < WIRE_RATES; i++) {
+        struct plan plan = fresh();
+
+        plan.rate[i] = 1; /* not said to be set */
+        assert_int_equal(check(&plan), -EPROTO);
+        plan.rates = 1u << i;
+        assert_int_equal(check(&plan), 0);
+        plan.rate[i] = 0; /* switched off is a rate too */
+        assert_int_equal(check(&plan), 0);
+        plan.rate[i] = PLAN_RATE_MAX;
+        assert_int_equal(check(&plan), 0);
+        plan.rate[i] = PLAN_RATE_MAX + UINT64_C(1);
+        assert_int_equal(check(&plan), -EPROTO);
+        plan.rate[i] = UINT64_MAX; /* a negative one */
+        assert_int_equal(check(&plan), -EPROTO);
+        plan.rate[i] = 1;
+        plan.rates |= 1u << WIRE_RATES;
+        assert_int_equal(check(&plan), -EPROTO);
+        plan.rates = 1u << i;
+        plan.zero = 1;
+        assert_int_equal(check(&plan), -EPROTO);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shape), cmocka_unit_test(ranges),  cmocka_unit_test(numbers),
-        cmocka_unit_test(texts), cmocka_unit_test(lengths),
+        cmocka_unit_test(texts), cmocka_unit_test(lengths), cmocka_unit_test(rates),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,31 @@
+/*
+ * mapline.h: one line of /proc/PID/maps (proc(5)): "start-end perms offset major:minor inode path".
+ * Pure; the path is partly the target's choice and only compared.
+ */
+#ifndef GUARD_MAPLINE_H
+#define GUARD_MAPLINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "guard/proc.h"
+
+struct mapline {
+    uint64_t start, end;
+    bool writable, private;
+    dev_t dev;
+    uint64_t inode;
+    char path[PROC_PATH_BYTES]; /* or "[stack]" and the like; "" of anonymous memory */
+};
+
+/** mapline_parse(line, ret): ${line} without its newline. False: no such line, or too long. */
+bool mapline_parse(const char *line, struct mapline *ret);
+
+/**
+ * mapline_unescape(path): the kernel writes a newline in a path as \012, and " (deleted)" behind
+ * one whose name is gone. Both undone in place; true when it is gone.
+ */
+bool mapline_unescape(char *path);
+
+#endif

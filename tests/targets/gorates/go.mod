@@ -1,0 +1,3 @@
+module gorates
+
+go 1.18

@@ -1,0 +1,5 @@
+//go:build profiles
+
+package main
+
+import _ "net/http/pprof"
