@@ -5,6 +5,8 @@
  */
 #include "sidecar/state.h"
 
+#include <errno.h>
+
 static unsigned say(char *why, unsigned status, const char *what, const char *detail)
 {
     (void)snprintf(why, STATE_WHY_BYTES, "%s%s%s", what, detail[0] ? ": " : "", detail);
@@ -57,6 +59,19 @@ bool state_is_go(const struct state *st)
            strcmp(st->about.language, "go") == 0;
 }
 
+/*
+ * What would grant the reading of memory: the target's one reason may be perf's, which asks for
+ * more. EPERM is process_vm_readv(2)'s word to another user without CAP_SYS_PTRACE, EACCES that of
+ * /proc/PID/maps (proc(5)).
+ */
+static const char *memory_reason(const struct wire_target *t)
+{
+    if (t->memory_errno == -EPERM || t->memory_errno == -EACCES)
+        return "the target's memory cannot be read: run as its user and group, or `sudo make run`, "
+               "or in the container's securityContext `capabilities: {add: [SYS_PTRACE]}`";
+    return t->reason[0] ? t->reason : "the target's memory or files cannot be read";
+}
+
 unsigned state_refuses_runtime(const struct state *st, uint32_t kind,
                                char why[static STATE_WHY_BYTES])
 {
@@ -66,8 +81,7 @@ unsigned state_refuses_runtime(const struct state *st, uint32_t kind,
     if (status)
         return status;
     if (!(t->rights & WIRE_RIGHT_MEMORY) || !(t->rights & WIRE_RIGHT_FILES))
-        return say(why, 501, "this profile needs a right that is missing here",
-                   t->reason[0] ? t->reason : "the target's memory or files cannot be read");
+        return say(why, 501, "this profile needs a right that is missing here", memory_reason(t));
     if (!state_is_go(st))
         return say(why, 501, "this profile is read from a Go runtime, and the target has none",
                    st->about.note);
