@@ -57,7 +57,7 @@ static void close_with(struct json *j, int c)
     j->comma = true;
 }
 
-void json_object(struct json *j, const char *key)
+void json_object_begin(struct json *j, const char *key)
 {
     open_with(j, key, '{');
 }
@@ -67,7 +67,7 @@ void json_object_end(struct json *j)
     close_with(j, '}');
 }
 
-void json_array(struct json *j, const char *key)
+void json_array_begin(struct json *j, const char *key)
 {
     open_with(j, key, '[');
 }

@@ -16,9 +16,9 @@ struct json {
 /** json_begin(j, out): start a document that is appended to ${out}. */
 void json_begin(struct json *j, struct buf *out);
 
-void json_object(struct json *j, const char *key);
+void json_object_begin(struct json *j, const char *key);
 void json_object_end(struct json *j);
-void json_array(struct json *j, const char *key);
+void json_array_begin(struct json *j, const char *key);
 void json_array_end(struct json *j);
 void json_str(struct json *j, const char *key, const char *value); /* NULL value: null */
 void json_bytes(struct json *j, const char *key, const void *value, size_t bytes);

@@ -90,7 +90,7 @@ static void json_line(struct buf *b, enum log_level level, const char *msg,
     struct json j;
 
     json_begin(&j, b);
-    json_object(&j, NULL);
+    json_object_begin(&j, NULL);
     json_str(&j, "time", clock_stamp(stamp));
     json_str(&j, "level", level_names[level]);
     json_str(&j, "msg", msg);

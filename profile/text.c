@@ -197,13 +197,13 @@ static const char *speedscope_unit(const char *unit)
 /* "shared.frames": by function, so that calls at different lines stay one box. */
 static void speedscope_frames(const struct named *named, struct json *j)
 {
-    json_object(j, "shared");
-    json_array(j, "frames");
+    json_object_begin(j, "shared");
+    json_array_begin(j, "frames");
     for (uint32_t i = 0; i < named->frames.count; i++) {
         const struct named_frame *frame = named_frame(named, i);
         const char *file = named_text(named, frame->file);
 
-        json_object(j, NULL);
+        json_object_begin(j, NULL);
         json_str(j, "name", named_text(named, frame->name));
         if (*file)
             json_str(j, "file", file);
@@ -220,11 +220,11 @@ static int speedscope_samples(struct text *t, struct json *j)
 {
     struct profile_sample_view view;
 
-    json_array(j, "samples");
+    json_array_begin(j, "samples");
     for (size_t i = 0; profile_get_sample(t->p, i, &view) && !j->out->failed; i++) {
         if (view.values[t->type] <= 0)
             continue;
-        json_array(j, NULL);
+        json_array_begin(j, NULL);
         for (size_t k = view.depth; k > 0; k--) {
             size_t n;
             const uint32_t *frames = named_of(&t->named, view.locations[k - 1], &n);
@@ -246,7 +246,7 @@ static int64_t speedscope_weights(const struct text *t, struct json *j)
     struct profile_sample_view view;
     int64_t end = 0;
 
-    json_array(j, "weights");
+    json_array_begin(j, "weights");
     for (size_t i = 0; profile_get_sample(t->p, i, &view) && !j->out->failed; i++) {
         if (view.values[t->type] <= 0)
             continue;
@@ -266,7 +266,7 @@ static int speedscope_profile(struct text *t, const char *name, struct json *j)
     int64_t end;
     int rc;
 
-    json_object(j, NULL);
+    json_object_begin(j, NULL);
     json_str(j, "type", "sampled");
     json_str(j, "name", name);
     json_str(j, "unit", speedscope_unit(profile_type_unit(t->p, t->type)));
@@ -287,10 +287,10 @@ int text_speedscope(const struct profile *p, size_t type, const char *name, stru
     if (rc != 0)
         return rc;
     json_begin(&j, out);
-    json_object(&j, NULL);
+    json_object_begin(&j, NULL);
     json_str(&j, "$schema", "https://www.speedscope.app/file-format-schema.json");
     speedscope_frames(&t.named, &j);
-    json_array(&j, "profiles");
+    json_array_begin(&j, "profiles");
     rc = speedscope_profile(&t, name ? name : profile_type_name(p, type), &j);
     json_array_end(&j);
     json_str(&j, "name", name ? name : profile_type_name(p, type));

@@ -390,7 +390,7 @@ static void json_labels(struct json *j, const char *set, size_t bytes)
 {
     const char *end = set + bytes;
 
-    json_object(j, "labels");
+    json_object_begin(j, "labels");
     for (const char *p = set, *value; p < end; p = value + strlen(value) + 1) {
         value = p + strlen(p) + 1;
         json_str(j, p, value);
@@ -402,7 +402,7 @@ static int json_frames(struct json *j, struct gosyms *syms, const struct gofold_
 {
     uint32_t index;
 
-    json_array(j, "frames");
+    json_array_begin(j, "frames");
     for (uint32_t i = 0; i < k->depth; i++) {
         const struct gosyms_sym *sym = gosyms_get(syms, k->addresses[i], &index);
 
@@ -411,7 +411,7 @@ static int json_frames(struct json *j, struct gosyms *syms, const struct gofold_
         for (uint32_t n = 0; n < sym->count && !sym->hidden; n++) {
             const struct gosyms_frame *f = gosyms_frame(syms, sym, n);
 
-            json_object(j, NULL);
+            json_object_begin(j, NULL);
             json_str(j, "function", gosyms_text(syms, f->name));
             json_str(j, "file", gosyms_text(syms, f->file));
             json_i64(j, "line", f->line);
@@ -431,7 +431,7 @@ static int json_creator(struct json *j, struct gosyms *syms, uint64_t pc)
         return -ENOMEM;
     if (sym->count == 0)
         return 0;
-    json_object(j, "created_by");
+    json_object_begin(j, "created_by");
     json_str(j, "function", gosyms_text(syms, sym->outer));
     json_str(j, "file", gosyms_text(syms, gosyms_frame(syms, sym, 0)->file));
     json_i64(j, "line", gosyms_frame(syms, sym, 0)->line);
@@ -448,7 +448,7 @@ static int json_group(struct json *j, struct gosyms *syms, const struct gofold *
     const char *text;
     int r;
 
-    json_object(j, NULL);
+    json_object_begin(j, NULL);
     json_u64(j, "count", g->count);
     text = gofold_text(fold, k->state, &bytes);
     json_str(j, "state", text ? text : "");
@@ -477,14 +477,14 @@ int goroutine_text_json(struct gosyms *syms, const struct gofold *fold,
     int r = 0;
 
     json_begin(&j, out);
-    json_object(&j, NULL);
+    json_object_begin(&j, NULL);
     json_u64(&j, "goroutines", counts->user);
     json_u64(&j, "system", counts->system);
     json_u64(&j, "running", counts->running);
     json_u64(&j, "torn", counts->torn);
     json_u64(&j, "unreadable", counts->unreadable);
     json_u64(&j, "truncated", counts->truncated);
-    json_array(&j, "groups");
+    json_array_begin(&j, "groups");
     for (size_t i = 0; i < gofold_count(fold) && r == 0; i++) {
         struct gofold_group g = gofold_get(fold, i);
 

@@ -213,20 +213,20 @@ void leak_json(const struct leak *l, struct json *j, const char *key)
 {
     unsigned told = 0;
 
-    json_object(j, key);
+    json_object_begin(j, key);
     json_u64(j, "samples", l->samples);
     json_u64(j, "sampled_unix_ns", l->when_ns);
     json_u64(j, "total", l->total);
     json_bool(j, "too_many", l->many);
     json_u64(j, "leak_groups", leak_suspects(l));
-    json_array(j, "leak_suspected");
+    json_array_begin(j, "leak_suspected");
     for (size_t i = 0; i < LEAK_GROUPS_MAX && told < LEAK_TOLD_MAX; i++) {
         const struct leak_group *g = &l->groups[i];
 
         if (!g->suspected)
             continue;
         told++;
-        json_object(j, NULL);
+        json_object_begin(j, NULL);
         json_str(j, "created_by", g->created_by);
         json_str(j, "function", g->function);
         json_str(j, "state", g->state);

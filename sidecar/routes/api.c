@@ -22,7 +22,7 @@ static const char *state_name(uint32_t state)
 /* What was found by trying, next to the capabilities that are there: they need not agree. */
 static void rights(struct json *j, uint32_t bits)
 {
-    json_object(j, "rights");
+    json_object_begin(j, "rights");
     json_bool(j, "perf", bits & WIRE_RIGHT_PERF);
     json_bool(j, "perf_kernel", bits & WIRE_RIGHT_PERF_KERNEL);
     json_bool(j, "memory", bits & WIRE_RIGHT_MEMORY);
@@ -46,11 +46,11 @@ static void writes(struct json *j, const struct wire_target *t)
 #undef X
     };
 
-    json_array(j, "writes");
+    json_array_begin(j, "writes");
     for (size_t i = 0; i < WIRE_RATES; i++) {
         const struct wire_rate *r = &t->rate[i];
 
-        json_object(j, NULL);
+        json_object_begin(j, NULL);
         json_str(j, "key", keys[i]);
         json_str(j, "state", names[r->state][0]);
         json_str(j, "reason", names[r->state][1]);
@@ -68,7 +68,7 @@ static void target(struct json *j, const char *key, const struct state *st)
     const struct wire_target *t = &st->status.target;
     bool up = t->state == WIRE_TARGET_UP;
 
-    json_object(j, key);
+    json_object_begin(j, key);
     json_str(j, "state", state_name(t->state));
     json_str(j, "name", t->name);
     if (up) {
@@ -95,9 +95,9 @@ static void programs(struct json *j, const struct wire_status *s)
 {
     static const char *const names[WIRE_PROGRAMS] = {"guard", "sampler", "sidecar"};
 
-    json_array(j, "programs");
+    json_array_begin(j, "programs");
     for (size_t i = 0; i < WIRE_PROGRAMS; i++) {
-        json_object(j, NULL);
+        json_object_begin(j, NULL);
         json_str(j, "name", names[i]);
         json_u64(j, "pid", s->process[i].pid);
         json_u64(j, "restarts", s->process[i].restarts);
@@ -110,7 +110,7 @@ static void programs(struct json *j, const struct wire_status *s)
 
 static void limits(struct json *j, const struct config *c)
 {
-    json_object(j, "limits");
+    json_object_begin(j, "limits");
     json_u64(j, "default_seconds", c->limits.default_seconds);
     json_u64(j, "profile_seconds", c->limits.profile_seconds);
     json_u64(j, "trace_seconds", c->limits.trace_seconds);
@@ -129,7 +129,7 @@ void api_status_json(const struct state *st, uint32_t scopes, struct buf *out)
 
     (void)state_refuses_cpu(st, cpu);
     json_begin(&j, out);
-    json_object(&j, NULL);
+    json_object_begin(&j, NULL);
     json_str(&j, "version", PILLION_VERSION);
     json_u64(&j, "started_unix_ns", st->began_real_ns);
     json_bool(&j, "ready", ready);
@@ -166,8 +166,8 @@ void api_targets(struct visit *v)
 
     buf_init(&body, API_MAX_BYTES);
     json_begin(&j, &body);
-    json_object(&j, NULL);
-    json_array(&j, "targets");
+    json_object_begin(&j, NULL);
+    json_array_begin(&j, "targets");
     target(&j, NULL, v->state);
     json_array_end(&j);
     json_object_end(&j);

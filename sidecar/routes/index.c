@@ -84,10 +84,10 @@ void index_json(const struct index_row *rows, size_t n, struct buf *out)
     struct json j;
 
     json_begin(&j, out);
-    json_object(&j, NULL);
-    json_array(&j, "profiles");
+    json_object_begin(&j, NULL);
+    json_array_begin(&j, "profiles");
     for (size_t i = 0; i < n; i++) {
-        json_object(&j, NULL);
+        json_object_begin(&j, NULL);
         json_str(&j, "name", rows[i].name);
         json_u64(&j, "count", rows[i].count);
         json_str(&j, "description", rows[i].about);

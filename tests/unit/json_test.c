@@ -21,15 +21,15 @@ static void shapes(void **state)
     (void)state;
     buf_init(&b, 4096);
     json_begin(&j, &b);
-    json_object(&j, NULL);
+    json_object_begin(&j, NULL);
     json_str(&j, "a", "x");
     json_str(&j, "n", NULL);
-    json_array(&j, "l");
+    json_array_begin(&j, "l");
     json_u64(&j, NULL, UINT64_MAX);
     json_i64(&j, NULL, INT64_MIN);
-    json_object(&j, NULL);
+    json_object_begin(&j, NULL);
     json_object_end(&j);
-    json_array(&j, NULL);
+    json_array_begin(&j, NULL);
     json_array_end(&j);
     json_array_end(&j);
     json_bool(&j, "t", true);
@@ -77,7 +77,7 @@ static void numbers(void **state)
     (void)state;
     buf_init(&b, 4096);
     json_begin(&j, &b);
-    json_array(&j, NULL);
+    json_array_begin(&j, NULL);
     json_double(&j, NULL, 0.5);
     json_double(&j, NULL, -1e20);
     json_double(&j, NULL, NAN);
@@ -95,7 +95,7 @@ static void keys_are_escaped(void **state)
     (void)state;
     buf_init(&b, 4096);
     json_begin(&j, &b);
-    json_object(&j, NULL);
+    json_object_begin(&j, NULL);
     json_u64(&j, "a\"\n", 1);
     json_object_end(&j);
     assert_string_equal(text(&b), "{\"a\\\"\\u000a\":1}");
