@@ -62,6 +62,7 @@ double ticks_per_second(void)
     const struct timespec wait = {.tv_nsec = CALIBRATE_NS};
     struct ticks_instant a = ticks_now(), b;
 
+    /* interrupted or not: what counts is how far both clocks have come */
     (void)nanosleep(&wait, NULL);
     b = ticks_now();
     return ticks_rate(&a, &b);

@@ -1,3 +1,8 @@
+/*
+ * Written by show_map_vma() of fs/proc/task_mmu.c: fixed columns up to the inode, then blanks, then
+ * a path that may hold anything but a newline. Numbers are taken by their digits alone: no sign, no
+ * blank, no prefix, and what does not fit 64 bits is no line of the kernel's.
+ */
 #include "guard/mapline.h"
 
 #include <string.h>
@@ -5,6 +10,7 @@
 
 #include "base/num.h"
 
+/* Digits up to this very character, which is passed over. */
 static bool number(const char **p, const char *digits, unsigned base, char end, uint64_t *ret)
 {
     size_t n = strspn(*p, digits);
@@ -20,7 +26,7 @@ static bool hex(const char **p, char end, uint64_t *ret)
     return number(p, "0123456789abcdef", 16, end, ret);
 }
 
-/* "rw-p " */
+/* "rw-p ": the second and the fourth are what we need; 's' is shared with others. */
 static bool perms(const char **p, struct mapline *ret)
 {
     if (strnlen(*p, 5) < 5 || (*p)[4] != ' ')
@@ -45,7 +51,7 @@ bool mapline_parse(const char *line, struct mapline *ret)
     if (num_u64(line, n, 10, UINT64_MAX, &ret->inode))
         return false;
     line += n;
-    line += strspn(line, " ");
+    line += strspn(line, " "); /* padded to a column; a path begins with a slash or a bracket */
     n = strlen(line);
     if (n >= sizeof(ret->path))
         return false;

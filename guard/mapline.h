@@ -12,10 +12,10 @@
 #include "guard/proc.h"
 
 struct mapline {
-    uint64_t start, end;
-    bool writable, private;
-    dev_t dev;
-    uint64_t inode;
+    uint64_t start, end;    /* the end is the first byte behind it */
+    bool writable, private; /* not private: shared with other processes, or with the file */
+    dev_t dev;              /* as the kernel shows it there: not always st_dev (overlayfs, btrfs) */
+    uint64_t inode;         /* 0: no file */
     char path[PROC_PATH_BYTES]; /* or "[stack]" and the like; "" of anonymous memory */
 };
 

@@ -1,3 +1,12 @@
+/*
+ * The state of one rate stands in two places: what the others are told in t->wire.rate, which goes
+ * with the target, and what has to be undone in struct guard_rate, whose address is 0 when there is
+ * nothing. Whatever is not certain at any step leaves the target as it is.
+ *
+ * A word of 8 bytes is copied by the kernel as it likes, so the target could see half of it for a
+ * moment: a rate that is neither, for one sample. The runtime reads rates without a lock and takes
+ * any value (runtime/malloc.go, profilealloc; runtime/mprof.go, blocksampled, mutexevent).
+ */
 #include "guard/rates.h"
 
 #include <errno.h>
@@ -29,6 +38,7 @@ static uint64_t block_ticks(uint64_t ns)
     return ticks == 0 && per_second > 0 ? 1 : ticks;
 }
 
+/* From nothing: what was written before must have been restored. */
 static void want(struct guard_rate *rate, size_t kind, const struct plan *plan)
 {
     uint64_t wanted = plan->rate[kind];
@@ -61,6 +71,7 @@ void guard_rates_found(struct guard_rates *r, struct target *t)
 {
     for (size_t i = 0; i < WIRE_RATES; i++) {
         r->rate[i].address = 0;
+        r->rate[i].refusals = 0;
         show_wanted(&r->rate[i], &t->wire.rate[i]);
     }
 }
@@ -87,7 +98,7 @@ int guard_rates_check(const struct guard_rates *r, const struct target *t,
     /* written: a program that was put in its place by exec(2) is for dataseg_same() to tell */
     if (t->wire.rate[ask->rate].state == WIRE_RATE_SET && r->rate[ask->rate].address == 0)
         return -EALREADY;
-    return 0;
+    return r->rate[ask->rate].refusals < RATES_REFUSALS_MAX ? 0 : -EALREADY;
 }
 
 /* --- words of the target --- */
@@ -121,8 +132,10 @@ static int poke(struct target *t, uint64_t address, uint64_t word)
 
 /* --- write --- */
 
-static int refuse(struct wire_rate *show, uint32_t kind, uint32_t state, const char *why)
+static int refuse(struct guard_rate *rate, struct wire_rate *show, uint32_t kind, uint32_t state,
+                  const char *why)
 {
+    rate->refusals++;
     show->state = state;
     log_warn("profiling rate not set in the target", LOG_STR("key", keys[kind]),
              LOG_STR("reason", why));
@@ -130,7 +143,8 @@ static int refuse(struct wire_rate *show, uint32_t kind, uint32_t state, const c
 }
 
 /* What the sampler says of one that it cannot find. */
-static int take_reason(struct wire_rate *show, const struct wire_rate_ask *ask)
+static int take_reason(struct guard_rate *rate, struct wire_rate *show,
+                       const struct wire_rate_ask *ask)
 {
     static const char *const words[WIRE_RATE_STATES] = {
 #define X(state, name, text) [WIRE_RATE_##state] = text,
@@ -138,7 +152,7 @@ static int take_reason(struct wire_rate *show, const struct wire_rate_ask *ask)
 #undef X
     };
 
-    return refuse(show, ask->rate, ask->state, words[ask->state]);
+    return refuse(rate, show, ask->rate, ask->state, words[ask->state]);
 }
 
 static int write_rate(struct guard_rate *rate, struct target *t, const struct wire_rate_ask *ask)
@@ -150,8 +164,10 @@ static int write_rate(struct guard_rate *rate, struct target *t, const struct wi
 
     if (r)
         return r;
+    /* not the same: exec(2) has thrown away what was written, and there is nothing to undo */
     if (rate->address && dataseg_same(&rate->id, &id))
         return -EALREADY;
+    /* both of us must mean the same word: who moves it meanwhile is asked again */
     if (word != ask->old)
         return -EAGAIN;
     if (word > RATES_OLD_MAX)
@@ -178,17 +194,19 @@ static int write_rate(struct guard_rate *rate, struct target *t, const struct wi
 int guard_rates_write(struct guard_rates *r, struct target *t, const struct wire_rate_ask *ask)
 {
     int x = guard_rates_check(r, t, ask);
+    struct guard_rate *rate;
     struct wire_rate *show;
 
     if (x)
         return x;
+    rate = &r->rate[ask->rate];
     show = &t->wire.rate[ask->rate];
     if (ask->address == 0)
-        return r->rate[ask->rate].address ? -EALREADY : take_reason(show, ask);
-    x = write_rate(&r->rate[ask->rate], t, ask);
+        return rate->address ? -EALREADY : take_reason(rate, show, ask);
+    x = write_rate(rate, t, ask);
     /* what may be otherwise in a moment is not final */
     if (x && x != -EALREADY && x != -EAGAIN && x != -ESRCH)
-        (void)refuse(show, ask->rate, WIRE_RATE_REFUSED,
+        (void)refuse(rate, show, ask->rate, WIRE_RATE_REFUSED,
                      x == -EACCES ? "its place is not in the program's data segment"
                                   : strerror(-x));
     return x;
@@ -196,6 +214,7 @@ int guard_rates_write(struct guard_rates *r, struct target *t, const struct wire
 
 /* --- restore --- */
 
+/* Only what is still ours: a program, or somebody in a debugger, may have other plans by now. */
 static void restore(struct guard_rate *rate, size_t kind, struct target *t)
 {
     struct dataseg_id id;
@@ -203,7 +222,7 @@ static void restore(struct guard_rate *rate, size_t kind, struct target *t)
     uint64_t word = 0;
     int r;
 
-    rate->address = 0;
+    rate->address = 0; /* whatever comes of it: it is not tried twice */
     if (address == 0 || !target_alive(t))
         return;
     r = look(t, address, &word, &id);

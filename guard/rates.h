@@ -22,6 +22,7 @@
 
 enum {
     RATES_BYTES = 8,
+    RATES_REFUSALS_MAX = 8, /* of one kind in one target: each is a line of the log */
 };
 
 /* No profiling rate is as large; it keeps pointers and counters from being taken for one. */
@@ -33,6 +34,7 @@ struct guard_rate {
     uint64_t value;   /* the same as the runtime keeps it */
     uint64_t address; /* where it was written; 0: it is not */
     uint64_t old;
+    uint32_t refusals;
     struct dataseg_id id; /* of the program it was written into */
 };
 
@@ -50,7 +52,7 @@ void guard_rates_found(struct guard_rates *r, struct target *t);
 /**
  * guard_rates_check(r, t, ask): may this be done? 0; -EPROTO no kind, state or address that a
  * sampler of ours could send; -ESRCH, -ESTALE the target; -EPERM not in the plan; -EALREADY it is
- * written, or was refused for good. Does not look at the target.
+ * written, or was refused too often. Does not look at the target.
  */
 int guard_rates_check(const struct guard_rates *r, const struct target *t,
                       const struct wire_rate_ask *ask);

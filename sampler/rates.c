@@ -1,3 +1,8 @@
+/*
+ * The sampler only proposes. It looks when a target has settled, again while the runtime is not
+ * there yet, and again when it has seen an exec(2); what came of it is the guard's to say, in the
+ * news of the target, so that a sampler that was restarted knows it too.
+ */
 #include "sampler/rates.h"
 
 #include <errno.h>
@@ -49,6 +54,7 @@ static bool is_wanted(const struct sampler *s, size_t kind)
            (s->rates.again && (state == WIRE_RATE_SET || state == WIRE_RATE_ALREADY));
 }
 
+/* None where there is no target: its state is of one that is gone. */
 static bool any_wanted(const struct sampler *s)
 {
     for (size_t i = 0; i < WIRE_RATES; i++) {
@@ -88,6 +94,7 @@ int rates_wait_ms(struct sampler *s)
 
 /* ---- Find, and ask */
 
+/* 0: no clear winner (go_locate), or a value there that no rate has (runtime.c, is_rate). */
 static uint64_t address_of(const struct go_runtime *rt, size_t kind)
 {
     const uint64_t addresses[WIRE_RATES] = {
@@ -178,6 +185,7 @@ int rates_run(struct sampler *s)
 
 /* ---- Say */
 
+/* -1: not known. */
 static int64_t rate_now(struct sampler *s, int rate)
 {
     struct buckets_rates now;
@@ -200,6 +208,7 @@ void rates_advise(struct sampler *s, uint32_t kind, struct err *e)
     const struct wire_rate *w;
     size_t used = strlen(e->text);
 
+    /* refused for another reason (no records found, no clock): a rate would not help */
     if (rate < 0 || rate_now(s, rate) != 0)
         return;
     w = &s->guard.target.rate[rate];
@@ -211,19 +220,25 @@ void rates_advise(struct sampler *s, uint32_t kind, struct err *e)
                        words[w->state]);
 }
 
-void rates_comment(const struct sampler *s, uint32_t kind, char *out, size_t bytes)
+void rates_comment(struct sampler *s, uint32_t kind, char *out, size_t bytes)
 {
     int rate = rates_of(kind);
     const struct wire_rate *w;
     char when[CLOCK_STAMP_BYTES];
+    int64_t now;
+    int n;
 
     out[0] = '\0';
     if (rate < 0 || s->guard.target.rate[rate].state != WIRE_RATE_SET)
         return;
     w = &s->guard.target.rate[rate];
-    (void)snprintf(out, bytes,
-                   "%s: pillion set %s from %" PRIu64 " to %" PRIu64
-                   " at %s; what was recorded before was sampled at the old rate",
-                   names[rate].key, names[rate].variable, w->old, w->value,
-                   clock_stamp_of(w->set_real_ns, when));
+    n = snprintf(out, bytes,
+                 "%s: pillion set %s from %" PRIu64 " to %" PRIu64
+                 " at %s; what was recorded before was sampled at the old rate",
+                 names[rate].key, names[rate].variable, w->old, w->value,
+                 clock_stamp_of(w->set_real_ns, when));
+    now = rate_now(s, rate);
+    if (n > 0 && (size_t)n < bytes && now >= 0 && (uint64_t)now != w->value)
+        (void)snprintf(out + n, bytes - (size_t)n,
+                       "; somebody else has set it to %" PRId64 " since", now);
 }

@@ -40,6 +40,6 @@ int rates_of(uint32_t kind);
 
 /** rates_comment(s, kind, out, bytes): what a profile has to say of a rate that we have set; "" if
  * none was. */
-void rates_comment(const struct sampler *s, uint32_t kind, char *out, size_t bytes);
+void rates_comment(struct sampler *s, uint32_t kind, char *out, size_t bytes);
 
 #endif

@@ -3,7 +3,9 @@
  * it went, in words: one table for the guard that logs it, the sampler that explains what cannot be
  * had, and the sidecar that shows it. The order is that of enum wire_rate_kind and wire_rate_state.
  *
- * X(kind, key below target.unsafe, variable of the Go runtime) and X(state, name, words).
+ * X(kind, key below target.unsafe, variable of the Go runtime): the key is the configuration's
+ * own, so that a refusal can be acted on; X(state, name, words): the name is what
+ * /api/v1/status has for programs, the words are for people and follow a key and a colon.
  */
 #ifndef WIRE_RATE_NAMES_H
 #define WIRE_RATE_NAMES_H

@@ -103,7 +103,9 @@ stop_pillion
 start_unsafe "set_block_profile_rate: 1000000"
 block_set() { [ "$(block)" != 0 ]; }
 wait_for 20 block_set || fail "set_block_profile_rate gives $(own rates)"
-own "rate?block=1" >/dev/null
+own "rate?block=1" >/dev/null && own "contend?n=3" >/dev/null || fail "the target does not obey"
+get /debug/pprof/block && wants 200 "block at somebody else's rate"
+gzip -dc "$BODY" | grep -aq 'somebody else has set it to 1 since' || fail "the profile does not say that the rate is another"
 stop_pillion
 [ "$(own rates)" = "0 1 0" ] || fail "what the program set itself was changed: $(own rates)"
 grep -q 'somebody else has changed it' "$LOG" || fail "the log does not say why it was left"

@@ -224,6 +224,19 @@ static void outside_the_data_segment(void **state)
     assert_int_equal(there(t.anonymous), 0);
 }
 
+/* A sampler that was taken over fills no log with them. */
+static void refused_too_often(void **state)
+{
+    (void)state;
+    for (int i = 0; i < RATES_REFUSALS_MAX; i++)
+        assert_int_equal(try(WIRE_RATE_HEAP, t.in_heap, 0), -EACCES);
+    assert_int_equal(try(WIRE_RATE_HEAP, t.in_heap, 0), -EALREADY);
+    assert_int_equal(try(WIRE_RATE_HEAP, &in_data, 1000), -EALREADY);
+    assert_int_equal(try(WIRE_RATE_MUTEX, &in_bss, 0), 0); /* each for itself */
+    guard_rates_found(&t.rates, &t.target);                /* another target begins anew */
+    assert_int_equal(try(WIRE_RATE_HEAP, &in_data, 1000), 0);
+}
+
 static void in_the_data_segment(void **state)
 {
     (void)state;
@@ -535,6 +548,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(not_in_the_plan, begin, end),
         cmocka_unit_test_setup_teardown(another_target, begin, end),
         cmocka_unit_test_setup_teardown(outside_the_data_segment, begin, end),
+        cmocka_unit_test_setup_teardown(refused_too_often, begin, end),
         cmocka_unit_test_setup_teardown(in_the_data_segment, begin, end),
         cmocka_unit_test_setup_teardown(once, begin, end),
         cmocka_unit_test_setup_teardown(another_value_than_was_read, begin, end),
