@@ -95,6 +95,7 @@ pki_make() {
     pki_sign wrongku root 'basicConstraints=CA:FALSE\nkeyUsage=critical,keyCertSign\nsubjectAltName=URI:spiffe://td.example/ns/prod/sa/x\n'
     pki_sign nousage root 'basicConstraints=CA:FALSE\nsubjectAltName=URI:spiffe://td.example/ns/prod/sa/nousage\n'
     pki_sign twouri root "${client}subjectAltName=URI:spiffe://td.example/ns/prod/sa/a,URI:spiffe://td.example/ns/prod/sa/b\n"
+    pki_sign badname root "${client}subjectAltName=URI:spiffe://td.example/ns/prod/sa/a b\n"
     pki_sign expired root "${client}subjectAltName=URI:spiffe://td.example/ns/prod/sa/ci\n" \
         -startdate 20240101000000Z -enddate 20240201000000Z
     pki_sign notyet root "${client}subjectAltName=URI:spiffe://td.example/ns/prod/sa/ci\n" \
