@@ -30,6 +30,10 @@ struct backend_plan {
     size_t labels_count;
     char service[CONFIG_TEXT_BYTES]; /* label service_name, else the target's name at sending */
     char hostname[CONFIG_NAME_BYTES];
+    /* `sample_labels.keep`: what the user has chosen by name, and what alone becomes a series label
+     * where sample labels do (Pyroscope) */
+    char keep[CONFIG_SAMPLE_LABELS_MAX][CONFIG_NAME_BYTES];
+    size_t keep_count;
 };
 
 /* One request. */
@@ -120,6 +124,26 @@ enum backend_verdict backend_judge_usual(const struct client_answer *a, char *wh
 
 /** backend_why(a, why, bytes): "HTTP 429: push rate limit…": status and the body's first line. */
 void backend_why(const struct client_answer *a, char *why, size_t why_bytes);
+
+/** backend_why_text(status, text, bytes, why, why_bytes): the same of another text of theirs. */
+void backend_why_text(unsigned status, const char *text, size_t text_bytes, char *why,
+                      size_t why_bytes);
+
+/** backend_is_page(a, why, bytes): a success that is HTML: the URL leads to a web page (or a
+ * proxy's login), not to the API. That is for the user to change: BACKEND_BLOCKED. */
+bool backend_is_page(const struct client_answer *a, char *why, size_t why_bytes);
+
+/**
+ * backend_part_add(s, plan, path, content_type, max_bytes, ret, e): one more request: POST to the
+ * URL's path + ${path}, an empty body of at most ${max_bytes}. ${content_type} is constant. -EFBIG:
+ * BACKEND_PARTS_MAX; -EINVAL: the path is too long.
+ */
+int backend_part_add(struct backend_shaped *s, const struct backend_plan *plan, const char *path,
+                     const char *content_type, size_t max_bytes, struct backend_part **ret,
+                     struct err *e);
+
+/** backend_base64(out, data, bytes): append it (RFC 4648, 4). -ENOMEM. */
+int backend_base64(struct buf *out, const void *data, size_t bytes);
 
 /** backend_header(part, name, fmt, ...): a header whose value is kept in part->texts. -ENOSPC. */
 __attribute__((format(printf, 3, 4))) int backend_header(struct backend_part *part,
