@@ -98,7 +98,8 @@ void store_reload(struct store *s, const struct config *c);
 /**
  * store_put(s, item, raw, bytes, backends, history, then, data): keep it for the backends whose bit
  * is set (index in config.forward), and for the history. ${raw} is copied. 0, or -EBUSY, -EFBIG,
- * -ENOMEM and no callback.
+ * -EINVAL (no valid id or type), -ENOMEM and no callback. The callback's 0 has a ${why} (else NULL)
+ * when the disk refused it, or there is no folder: it is in memory only, until the disk takes it.
  */
 int store_put(struct store *s, const struct item *item, const void *raw, size_t bytes,
               uint32_t backends, bool history, store_accepted then, void *data);
@@ -124,7 +125,15 @@ void store_forget(struct store *s, const void *data);
 /** store_on_news(s, fn, ctx): called when something was added for any backend. */
 void store_on_news(struct store *s, void (*fn)(void *ctx), void *ctx);
 
-void store_counts(const struct store *s, struct store_counts *ret);
+/**
+ * store_on_kept(s, fn, ctx): called when a profile has got its name in history.dir (history.c).
+ */
+struct key;
+void store_on_kept(struct store *s,
+                   void (*fn)(void *ctx, const struct key *k, const char *type, uint64_t bytes),
+                   void *ctx);
+
+void store_counts(const struct store *s, struct store_counts *ret); /* NULL-safe: zeros */
 
 /** store_reason_name(r): "age", "size", "memory", "rejected", "bad", "backend". */
 const char *store_reason_name(enum store_reason r);
