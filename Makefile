@@ -71,7 +71,7 @@ SIDECAR_LIBS := $(call pkg,$(if $(STATIC),libuv-static,libuv)) $(call pkg,libllh
 pillion-guard_LIBS := -lm
 pillion-sampler_LIBS := $(PROTOBUF_LIBS) -lm
 pillion-sidecar_LIBS := $(SIDECAR_LIBS)
-pillion_LIBS := $(call pkg,yaml-0.1) $(PROTOBUF_LIBS) $(call pkg,zlib) $(call pkg,mbedcrypto) -lm
+pillion_LIBS := $(call pkg,yaml-0.1) $(PROTOBUF_LIBS) $(call pkg,zlib) $(call pkg,mbedx509 mbedcrypto) -lm
 
 obj      = $(patsubst %.c,$(B)/%.o,$(1))
 # Messages by protobuf-c; headers come before any object, as any may include them.

@@ -25,7 +25,7 @@
 #endif
 
 enum {
-    SANDBOX_PATHS_MAX = 64,
+    SANDBOX_PATHS_MAX = 256,
     SANDBOX_WRITES_MAX = 24,
     SANDBOX_UID = 65532,     /* "nonroot" of common images: owns nothing */
     SANDBOX_ADDRESS_GIB = 4, /* RLIMIT_AS of sampler and sidecar: rings and profiles are far less */

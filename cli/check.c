@@ -4,10 +4,13 @@
  */
 #include <errno.h>
 #include <sys/stat.h>
+#include <time.h>
 
+#include "cli/expires.h"
 #include "cli/pattern.h"
 #include "cli/verbs.h"
-#include "config/config.h"
+#include "config/files.h"
+#include "config/weak.h"
 
 enum {
     CHECK_OUT_MAX_BYTES = 4 * CONFIG_FILE_MAX_BYTES, /* what is printed, with every default */
@@ -19,39 +22,39 @@ static void warn(const char *where, const char *what)
     (void)fprintf(stderr, "pillion: warning: %s: %s\n", where, what);
 }
 
-/* A file with a secret: is it there, and who else may read it? Empty: none is named. */
+static void warn_of_weak(void *data, const char *where, const char *what)
+{
+    (void)data;
+    warn(where, what);
+}
+
+static void warn_of_end(const char *path)
+{
+    char why[128];
+
+    if (expires_check(path, (int64_t)time(NULL), why, sizeof(why)) == 1)
+        warn(path, why);
+}
+
 /*
- * A missing file is only a warning: configurations are checked in CI, where the secrets are not.
- * The sidecar refuses to start without them.
+ * Is it there, who else may read it, does it end soon? A missing file is only a warning:
+ * configurations are checked in CI, where the secrets are not. The sidecar refuses to start without
+ * them.
  */
-static void warn_of_file(const char *path)
+static void warn_of_file(void *data, const char *key, enum config_file use, const char *path)
 {
     struct stat st;
 
-    if (!path[0])
-        return;
+    (void)data;
+    (void)key;
     if (stat(path, &st) != 0)
         warn(path, strerror(errno));
-    else if (st.st_mode & S_IROTH)
+    else if (use == CONFIG_FILE_SECRET && (st.st_mode & S_IROTH))
         warn(path, "everybody on this machine can read it; chmod o-r");
-}
-
-static void warn_of_weak(const struct config *c)
-{
-    struct buf scopes;
-
-    warn_of_file(c->admin.key);
-    for (size_t i = 0; i < c->auth.tokens_count; i++)
-        warn_of_file(c->auth.tokens[i].file);
-    if (c->admin.tls_off)
-        warn("admin.tls: off", "tokens and profiles cross the socket in plain text");
-    if (c->auth.anonymous == 0)
-        return;
-    buf_init(&scopes, ERR_TEXT_BYTES);
-    buf_puts(&scopes, "whoever reaches the endpoint may: ");
-    config_scopes_print(c->auth.anonymous, &scopes);
-    warn("auth.anonymous", buf_text(&scopes));
-    buf_release(&scopes);
+    else if (use == CONFIG_FILE_FOLDER && (st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
+        warn(path, "everybody on this machine can write to it; chmod o-w");
+    else if (use == CONFIG_FILE_CERTIFICATE)
+        warn_of_end(path);
 }
 
 /* Into memory first: half a configuration on standard output looks like a whole one. */
@@ -86,7 +89,8 @@ int cli_check(int argc, char **argv)
     if (r == 0) {
         /* exit 0 with warnings: weak is allowed, and whoever set it may have a reason */
         r = print(c);
-        warn_of_weak(c);
+        config_files(c, warn_of_file, NULL);
+        config_weak(c, warn_of_weak, NULL);
     } else {
         /* what is written there is wrong: "no"; anything else kept us from looking */
         r = cli_fail(r == -EINVAL ? CLI_NO : CLI_CANNOT, "%s", e.text);

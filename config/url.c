@@ -23,12 +23,10 @@ static const char *after(const char *text, const char *scheme)
     return strncmp(text, scheme, bytes) == 0 ? text + bytes : NULL;
 }
 
-static int check_path(const char *path, bool query, struct err *e)
+static int check_path(const char *path, struct err *e)
 {
     const char *end = path + strspn(path, PATH_BYTES);
 
-    if (*end == '?' && query)
-        end += strspn(end, PATH_BYTES "?");
     if (*end == '?' || *end == '#')
         return err_set(e, -EINVAL, "the URL must end with its path, without ? and #");
     if (*end)
@@ -56,7 +54,7 @@ static bool split_authority(const char *text, size_t bytes, char host[CONFIG_TEX
     return config_text_is_host(host);
 }
 
-static int check_http(const char *rest, bool query, struct err *e)
+static int check_http(const char *rest, struct err *e)
 {
     size_t bytes = strcspn(rest, "/?#");
     char host[CONFIG_TEXT_BYTES];
@@ -66,7 +64,7 @@ static int check_http(const char *rest, bool query, struct err *e)
                        "a URL must not hold a user or a password; name a file with it instead");
     if (!split_authority(rest, bytes, host))
         return err_set(e, -EINVAL, "the URL needs a host, like https://host or https://host:443");
-    return check_path(rest + bytes, query, e);
+    return check_path(rest + bytes, e);
 }
 
 /* A socket's path has no colon here, so that what follows one is the URL's path. */
@@ -84,7 +82,7 @@ static int check_unix(const char *rest, uint32_t kinds, struct err *e)
     if (rest[bytes] != ':' || rest[bytes + 1] != '/')
         return err_set(e, -EINVAL,
                        "behind the socket a path is needed, like unix:/run/app.sock:/debug/pprof");
-    return check_path(rest + bytes + 1, false, e);
+    return check_path(rest + bytes + 1, e);
 }
 
 static int wrong_scheme(uint32_t kinds, struct err *e)
@@ -99,13 +97,12 @@ static int wrong_scheme(uint32_t kinds, struct err *e)
 int config_url_check(const char *text, uint32_t kinds, struct err *e)
 {
     const char *rest = after(text, "https://");
-    bool query = (kinds & CONFIG_URL_QUERY) != 0;
 
     if (rest && (kinds & CONFIG_URL_HTTPS))
-        return check_http(rest, query, e);
+        return check_http(rest, e);
     rest = after(text, "http://");
     if (rest && (kinds & CONFIG_URL_HTTP))
-        return check_http(rest, query, e);
+        return check_http(rest, e);
     rest = after(text, "unix:");
     if (rest && (kinds & (CONFIG_URL_UNIX | CONFIG_URL_UNIX_PATH)))
         return check_unix(rest, kinds, e);

@@ -15,7 +15,6 @@ enum config_url_kind {
     CONFIG_URL_HTTPS = 2,
     CONFIG_URL_UNIX = 4,      /* unix:/socket */
     CONFIG_URL_UNIX_PATH = 8, /* unix:/socket:/path */
-    CONFIG_URL_QUERY = 16,    /* "?a=b" may follow */
 };
 
 /**

@@ -227,7 +227,7 @@ static int set_jwks(struct config_bind *b, const struct config_key *k, const str
 
     if (!strstr(text, "://"))
         return config_value_path(b, k, n, text, field);
-    if (config_url_check(text, CONFIG_URL_HTTPS | CONFIG_URL_QUERY, &why) != 0)
+    if (config_url_check(text, CONFIG_URL_HTTPS, &why) != 0)
         return config_value_fail(b, n, "\"%s\": %s", config_key_name(k), why.text);
     return set_text(b, k, n, text, field);
 }

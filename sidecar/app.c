@@ -207,7 +207,7 @@ static void on_term(uv_signal_t *h, int signum)
         return;
     }
     a->st.draining = true;
-    a->drain_ends_ns = clock_mono_ns() + APP_DRAIN_MS * CLOCK_NS_PER_MS;
+    a->drain_ends_ns = clock_mono_ns() + a->st.config->drain_ms * CLOCK_NS_PER_MS;
     log_info("draining", LOG_U64("profiles_running", session_count(&a->st.session)));
     server_drain(a->st.server);
     peers_finish(a->st.peers); /* each running profile is served with what it has */

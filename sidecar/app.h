@@ -2,8 +2,8 @@
  * app.h: the sidecar as a whole: its parts put together, kept up to date and taken apart again.
  *
  * Starts the listeners, hears guard and sampler, reads the configuration again when it is told to
- * (SIGHUP) or when its files change, drains on SIGTERM. SIGINT is left to the guard, which gets it
- * from the terminal too.
+ * (SIGHUP) or when its files change, drains on SIGTERM for at most `drain`. SIGINT is left to the
+ * guard, which gets it from the terminal too.
  */
 #ifndef SIDECAR_APP_H
 #define SIDECAR_APP_H
@@ -14,7 +14,6 @@
 
 enum {
     APP_POLL_MS = 5000,  /* between two looks at the configuration's files */
-    APP_DRAIN_MS = 8000, /* below the 10 s after which the guard kills (config_plan()) */
     APP_READY_MS = 1000, /* how long the `ready` line waits for a target that is just looked for */
 };
 

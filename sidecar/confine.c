@@ -11,9 +11,11 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/sandbox.h"
+#include "config/files.h"
 
 enum {
     SPARE_FDS = 192, /* listeners, links, the loop's own, bulks on their way, files re-read */
@@ -39,14 +41,13 @@ int confine_loop(void)
 struct folders {
     char *path[SANDBOX_PATHS_MAX];
     size_t count;
+    size_t lost; /* had no room */
 };
 
 static void add_path(struct folders *f, const char *start, size_t bytes)
 {
     char *path;
 
-    if (f->count == SANDBOX_PATHS_MAX)
-        return;
     path = strndup(start, bytes);
     for (size_t i = 0; path && i < f->count; i++) {
         if (strcmp(f->path[i], path) == 0) {
@@ -54,8 +55,12 @@ static void add_path(struct folders *f, const char *start, size_t bytes)
             return;
         }
     }
-    if (path)
+    if (path && f->count < SANDBOX_PATHS_MAX) {
         f->path[f->count++] = path;
+    } else {
+        f->lost++;
+        free(path);
+    }
 }
 
 /* "/", "/etc", "/tmp", the home folder: too much else lies there. */
@@ -95,6 +100,43 @@ static void add_folder(struct folders *f, const char *file)
     if (real)
         add_parent(f, real);
     free(real);
+}
+
+/* What the configuration names; the folders that are written to are add_all_kept()'s. */
+static void add_named(void *data, const char *key, enum config_file use, const char *path)
+{
+    (void)key;
+    if (use != CONFIG_FILE_FOLDER)
+        add_folder(data, path);
+}
+
+/*
+ * What libc reads to resolve a name (resolv.conf(5), nsswitch.conf(5), gai.conf(5), hosts(5)), and
+ * where systems have their CAs: the places of sidecar/client/trust.c. Of /etc/ssl and its like the
+ * files alone, since private keys lie there too.
+ */
+static void add_system(struct folders *f)
+{
+    static const char *const files[] = {
+        "/etc/resolv.conf",
+        "/etc/hosts",
+        "/etc/host.conf",
+        "/etc/nsswitch.conf",
+        "/etc/gai.conf",
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    };
+    static const char *const alone[] = {"/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        if (access(files[i], F_OK) == 0)
+            add_folder(f, files[i]);
+    }
+    for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]); i++) {
+        if (access(alone[i], F_OK) == 0)
+            add_path(f, alone[i], strlen(alone[i]));
+    }
 }
 
 /* A folder that is kept in, and the one it lies in when that is one of its own ("/data" and
@@ -174,18 +216,15 @@ int confine_enter(const struct config *c, struct err *e)
     int r;
 
     add_folder(&f, c->path[0] ? c->path : CONFIG_DEFAULT_FILE);
-    add_folder(&f, c->admin.certificate);
-    add_folder(&f, c->admin.key);
-    add_folder(&f, c->admin.client_ca);
-    for (size_t i = 0; i < c->admin.crls_count; i++)
-        add_folder(&f, c->admin.crls[i]);
-    for (size_t i = 0; i < c->auth.tokens_count; i++) {
-        if (!c->auth.tokens[i].has_hash)
-            add_folder(&f, c->auth.tokens[i].file);
-    }
+    config_files(c, add_named, &f);
+    if (config_connects(c))
+        add_system(&f);
     for (size_t i = 0; i < f.count; i++)
         want.read_paths[i] = f.path[i];
     want.read_paths_count = f.count;
+    if (f.lost)
+        log_warn("too many folders are configured: some files cannot be read again",
+                 LOG_U64("folders", f.lost));
     add_all_kept(&kept, c);
     for (size_t i = 0; i < kept.count && i < SANDBOX_WRITES_MAX; i++)
         want.write_paths[i] = kept.path[i];

@@ -63,6 +63,7 @@ int reload_first(struct reload *r, struct state *st, int argc, char **argv, stru
     session_init(&st->session, &rules);
     st->reload_ok = true;
     r->hz_max = st->config->limits.hz;
+    r->drain_max_ms = st->config->drain_ms;
     (void)watch_look(&r->watch, st->config);
     return 0;
 }
@@ -90,6 +91,11 @@ static void keep_fixed(const struct reload *r, const struct config *old, struct 
         log_warn("limits.hz is above what it was at the start: this needs a restart",
                  LOG_U64("hz", r->hz_max));
         new->limits.hz = r->hz_max;
+    }
+    if (new->drain_ms > r->drain_max_ms) {
+        log_warn("drain is longer than it was at the start: this needs a restart",
+                 LOG_U64("drain_ms", r->drain_max_ms));
+        new->drain_ms = r->drain_max_ms; /* the guard kills when its own time is over */
     }
     if (old->select != new->select || old->select_number != new->select_number ||
         strcmp(old->select_text, new->select_text) != 0)

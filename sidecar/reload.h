@@ -18,6 +18,7 @@ struct reload {
     char **argv; /* config_from_args()'s, the caller's */
     struct watch watch;
     uint32_t hz_max;                /* limits.hz at the start: the guard's bound */
+    uint64_t drain_max_ms;          /* and the longest drain */
     struct err refused;             /* why the last reload was, so that it is said once */
     char token[RELOAD_TOKEN_BYTES]; /* made for this start when the configuration has none */
 };

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/intern.h"
+#include "config/files.h"
 
 /* What is hashed of one file; a file that is not there is all zeros. */
 struct look {
@@ -39,19 +40,21 @@ void watch_config(struct watch *w, const struct config *c)
     w->config = add(1, c->path[0] ? c->path : CONFIG_DEFAULT_FILE);
 }
 
+/* Folders change with every profile that is kept, and are read by nobody else. */
+static void add_named(void *data, const char *key, enum config_file use, const char *path)
+{
+    uint64_t *digest = data;
+
+    (void)key;
+    if (use != CONFIG_FILE_FOLDER)
+        *digest = add(*digest, path);
+}
+
 void watch_others(struct watch *w, const struct config *c)
 {
     uint64_t digest = 1;
 
-    digest = add(digest, c->admin.certificate);
-    digest = add(digest, c->admin.key);
-    digest = add(digest, c->admin.client_ca);
-    for (size_t i = 0; i < c->admin.crls_count; i++)
-        digest = add(digest, c->admin.crls[i]);
-    for (size_t i = 0; i < c->auth.tokens_count; i++) {
-        if (!c->auth.tokens[i].has_hash)
-            digest = add(digest, c->auth.tokens[i].file);
-    }
+    config_files(c, add_named, &digest);
     w->others = digest;
 }
 

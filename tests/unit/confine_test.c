@@ -41,6 +41,9 @@ static int clean(void **state)
     return rmdir(folder);
 }
 
+/* What else the next configuration holds; NULL: nothing. */
+static const char *holds;
+
 /* 0 or the errno of opening ${path} when confined for a configuration in ${config}. */
 static int opens(const char *config, const char *home, const char *path)
 {
@@ -51,6 +54,8 @@ static int opens(const char *config, const char *home, const char *path)
         struct config *c = calloc(1, sizeof(*c));
         struct err e = {0};
 
+        if (holds && config_parse(c, "/x/c.yaml", holds, strlen(holds), &e) != 0)
+            _exit(251);
         (void)snprintf(c->path, sizeof(c->path), "%s", config);
         c->limits.connections = 8;
         if (setenv("HOME", home, 1) != 0 || chdir(folder) != 0 || confine_enter(c, &e) != 0)
@@ -100,12 +105,34 @@ static void a_folder_of_many(void **state)
     assert_int_equal(opens("/no-such-file.yaml", "/", "/etc/passwd"), EACCES); /* "/" is not open */
 }
 
+/* What no key names by itself: resolver and CAs, for who opens connections and for nobody else. */
+static void a_connection_to_somewhere(void **state)
+{
+    char yaml[256];
+
+    (void)state;
+    if (!has_landlock())
+        skip();
+    (void)snprintf(yaml, sizeof(yaml), "auth: {basic: {htpasswd: %s, scopes: []}}", own);
+    holds = yaml;
+    assert_int_equal(opens("/x/c.yaml", "/", own), 0);
+    assert_int_equal(opens("/x/c.yaml", "/", beside), 0);
+    assert_int_equal(opens("/x/c.yaml", "/", "/etc/hosts"), EACCES);
+    holds = "forward: [{name: a, type: parca, url: 'https://x'}]";
+    assert_int_equal(opens("/x/c.yaml", "/", beside), EACCES);
+    assert_int_equal(opens("/x/c.yaml", "/", "/etc/hosts"), 0);
+    assert_int_equal(opens("/x/c.yaml", "/", "/etc/resolv.conf"), 0);
+    assert_int_equal(opens("/x/c.yaml", "/", "/etc/passwd"), EACCES);
+    holds = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_folder_of_its_own),
         cmocka_unit_test(a_home_folder),
         cmocka_unit_test(a_folder_of_many),
+        cmocka_unit_test(a_connection_to_somewhere),
     };
 
     return cmocka_run_group_tests(tests, prepare, clean);

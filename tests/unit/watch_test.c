@@ -93,6 +93,21 @@ static void writes_are_seen(void **state)
     seen_once();
 }
 
+/* What every kind of key names, in lists too; but not what is written by ourselves. */
+static void all_that_is_named_is_watched(void **state)
+{
+    (void)state;
+    config->forward_count = 1;
+    (void)snprintf(config->forward[0].auth.password_file,
+                   sizeof(config->forward[0].auth.password_file), "%s/new", folder);
+    (void)snprintf(config->spool.dir, sizeof(config->spool.dir), "%s/one", folder);
+    (void)watch_look(&w, config);
+    put("new", "x");
+    seen_once();
+    assert_int_equal(mkdir(path("one"), 0700), 0);
+    assert_false(watch_look(&w, config));
+}
+
 static void a_rename_of_the_same_size_is_seen(void **state)
 {
     struct stat st;
@@ -151,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nothing_is_no_change, setup, teardown),
         cmocka_unit_test_setup_teardown(writes_are_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(all_that_is_named_is_watched, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rename_of_the_same_size_is_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(going_and_coming_is_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(the_swap_of_a_link_is_seen, setup, teardown),
