@@ -86,6 +86,12 @@ int stream_start_tls(struct stream *s, struct tls *tls)
     return tls_conn_new(tls, tls_out, tls_in, s, &s->tls);
 }
 
+int stream_start_client_tls(struct stream *s, const struct mbedtls_ssl_config *config,
+                            const char *name)
+{
+    return tls_conn_new_client(config, name, tls_out, tls_in, s, &s->tls);
+}
+
 int stream_handshake(struct stream *s)
 {
     return tls_conn_handshake(s->tls);

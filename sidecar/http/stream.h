@@ -26,6 +26,9 @@ void stream_close(struct stream *s);
 int stream_peek(struct stream *s);
 /** stream_start_tls(s, tls): from now on everything goes through TLS; the handshake is due. */
 int stream_start_tls(struct stream *s, struct tls *tls);
+/** stream_start_client_tls(s, config, name): the same as the client of a server called ${name}. */
+int stream_start_client_tls(struct stream *s, const struct mbedtls_ssl_config *config,
+                            const char *name);
 int stream_handshake(struct stream *s);
 
 /* > 0 bytes; 0 the end (read); -EAGAIN: wait for what stream_wants_write() says; -errno. */

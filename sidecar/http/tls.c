@@ -25,6 +25,10 @@
 #include "sidecar/http/tls_own.h"
 #include "sidecar/http/tls_peer.h"
 
+enum {
+    TLS_TICKETS_MAX = 8, /* in a row, that a server may send to us as its client */
+};
+
 struct tls {
     unsigned references;
     bool self_signed;
@@ -36,7 +40,7 @@ struct tls {
 };
 
 struct tls_conn {
-    struct tls *tls;
+    struct tls *tls;   /* NULL: a client's */
     struct tls *judge; /* whose trust the verdict is by; another one after a reload */
     mbedtls_ssl_context ssl;
     tls_send send;
@@ -212,28 +216,62 @@ static int bio_receive(void *ctx, unsigned char *data, size_t bytes)
     return n < 0 ? MBEDTLS_ERR_NET_RECV_FAILED : (int)n; /* 0: mbedTLS sees the end */
 }
 
-int tls_conn_new(struct tls *t, tls_send send, tls_receive receive, void *ctx,
-                 struct tls_conn **ret)
+static int conn_new(const mbedtls_ssl_config *config, tls_send send, tls_receive receive, void *ctx,
+                    struct tls_conn **ret)
 {
     struct tls_conn *c = calloc(1, sizeof(*c));
 
     if (!c)
         return -ENOMEM;
-    c->tls = tls_ref(t);
-    c->judge = tls_ref(t);
-    c->look.trust = &t->trust;
     c->send = send;
     c->receive = receive;
     c->ctx = ctx;
     mbedtls_ssl_init(&c->ssl);
-    if (mbedtls_ssl_setup(&c->ssl, &t->config)) {
+    if (mbedtls_ssl_setup(&c->ssl, config)) {
         tls_conn_free(c);
         return -ENOMEM;
     }
-    mbedtls_ssl_set_verify(&c->ssl, tls_look_at, &c->look);
     mbedtls_ssl_set_bio(&c->ssl, c, bio_send, bio_receive, NULL);
     *ret = c;
     return 0;
+}
+
+int tls_conn_new(struct tls *t, tls_send send, tls_receive receive, void *ctx,
+                 struct tls_conn **ret)
+{
+    struct tls_conn *c;
+    int r = conn_new(&t->config, send, receive, ctx, &c);
+
+    if (r)
+        return r;
+    c->tls = tls_ref(t);
+    c->judge = tls_ref(t);
+    c->look.trust = &t->trust;
+    mbedtls_ssl_set_verify(&c->ssl, tls_look_at, &c->look);
+    *ret = c;
+    return 0;
+}
+
+int tls_conn_new_client(const struct mbedtls_ssl_config *config, const char *name, tls_send send,
+                        tls_receive receive, void *ctx, struct tls_conn **ret)
+{
+    struct tls_conn *c;
+    int r = conn_new(config, send, receive, ctx, &c);
+
+    if (r)
+        return r;
+    /* without a name any certificate of a known CA would do */
+    if (mbedtls_ssl_set_hostname(&c->ssl, name)) {
+        tls_conn_free(c);
+        return -EINVAL;
+    }
+    *ret = c;
+    return 0;
+}
+
+uint32_t tls_conn_verdict(const struct tls_conn *c)
+{
+    return mbedtls_ssl_get_verify_result(&c->ssl);
 }
 
 void tls_conn_free(struct tls_conn *c)
@@ -305,9 +343,9 @@ int tls_conn_handshake(struct tls_conn *c)
     if (c->error)
         return -EIO;
     r = (int)outcome(c, mbedtls_ssl_handshake(&c->ssl));
-    if (r == -EIO)
+    if (r == -EIO && c->tls)
         own_alert(c);
-    if (r)
+    if (r || !c->tls) /* a client's is judged by mbedTLS, within the handshake */
         return r;
     r = judge(c,
               tls_peer_judge(&c->look, mbedtls_ssl_get_verify_result(&c->ssl),
@@ -357,7 +395,14 @@ const char *tls_conn_subject(const struct tls_conn *c, char *out, size_t out_byt
 
 ssize_t tls_conn_read(struct tls_conn *c, void *data, size_t bytes)
 {
-    return c->error ? -EIO : outcome(c, mbedtls_ssl_read(&c->ssl, data, bytes));
+    int m = MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET;
+
+    if (c->error)
+        return -EIO;
+    /* a server's tickets are no data and no error; nobody resumes, so they are dropped */
+    for (int i = 0; i < TLS_TICKETS_MAX && m == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET; i++)
+        m = mbedtls_ssl_read(&c->ssl, data, bytes);
+    return outcome(c, m);
 }
 
 ssize_t tls_conn_write(struct tls_conn *c, const void *data, size_t bytes)

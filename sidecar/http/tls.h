@@ -31,6 +31,7 @@ enum {
 struct auth_peer;
 struct tls;
 struct tls_conn;
+struct mbedtls_ssl_config;
 
 /* What a struct tls is made from; all texts are the caller's, and only read while it is made. */
 struct tls_settings {
@@ -69,6 +70,15 @@ const char *tls_sha256(const struct tls *t);
 int tls_conn_new(struct tls *t, tls_send send, tls_receive receive, void *ctx,
                  struct tls_conn **ret);
 void tls_conn_free(struct tls_conn *c); /* NULL-safe; sends nothing */
+
+/**
+ * tls_conn_new_client(config, name, send, receive, ctx, ret): the other end: ${config} must
+ * outlive it; the peer's certificate has to be for ${name}.
+ */
+int tls_conn_new_client(const struct mbedtls_ssl_config *config, const char *name, tls_send send,
+                        tls_receive receive, void *ctx, struct tls_conn **ret);
+/** tls_conn_verdict(c): MBEDTLS_X509_BADCERT_* bits of the peer's certificate. */
+uint32_t tls_conn_verdict(const struct tls_conn *c);
 
 /*
  * All of these: -EAGAIN = wait until the socket is readable or writable (tls_conn_wants_write()),
