@@ -85,6 +85,18 @@ prints 'target: {pid: 7}'
 prints 'listen: ["127.0.0.1:0"]'
 ok "check takes what is right and prints it"
 
+# --- check: the README's example, and its own output
+sha=$(printf '%064d' 7)
+awk '/^## Configuration/{in_it=1} in_it && /^target: /{on=1} on && /^```/{exit} on' "$ROOT/README.md" | sed "s/…64 hex…/$sha/" >"$F"
+grep -q '^history: ' "$F" || fail "no example in the README"
+run 0 check --config "$F"
+prints '- {name: "s3", type: s3, url: "https://s3.example"'
+sed "s/(hidden)/$sha/" "$OUT" >"$TMP/again.yaml"
+cp "$OUT" "$TMP/first"
+run 0 check --config "$TMP/again.yaml"
+cmp -s "$TMP/first" "$OUT" || fail "what is printed is read as something else"
+ok "check takes the README's example and its own output"
+
 # --- check: bad files, each with its place
 bad() { # ERROR LINE...
     local want=$1
@@ -126,6 +138,16 @@ done
 chmod 600 "$TMP/token"
 run 0 check --config "$F"
 ! grep -q "can read it" "$ERR" || fail "a warning about a private file"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3 -subj /CN=x \
+    -keyout "$TMP/key" -out "$TMP/crt" 2>/dev/null || fail "openssl"
+printf '%s\n' "admin: {tls: {certificate: crt, key: key}}" \
+    'forward: [{name: p, type: parca, url: "http://parca:7070", bearer_file: token}]' >"$F"
+run 0 check --config "$F"
+for warning in "$TMP/crt: the certificate expires soon, on 20" \
+    "forward: p: credentials cross the network in plain text: use https" \
+    "forward: without collect, nothing is sent"; do
+    grep -qF "pillion: warning: $warning" "$ERR" || fail "no warning: $warning"
+done
 ok "check warns of what is weak"
 
 # --- usage errors are 2 and say what would be right
