@@ -22,7 +22,8 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day)
 /* X.509 times are UTC (RFC 5280, 4.1.2.5); mbedTLS has checked the fields. */
 static int64_t seconds_of(const mbedtls_x509_time *t)
 {
-    return days_of(t->year, t->mon, t->day) * 86400 + t->hour * 3600 + t->min * 60 + t->sec;
+    return days_of(t->year, t->mon, t->day) * 86400 + t->hour * INT64_C(3600) +
+           t->min * INT64_C(60) + t->sec;
 }
 
 /* One regular file and a NUL behind it, which mbedTLS wants of PEM. */

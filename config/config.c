@@ -21,7 +21,7 @@ enum {
     COLLECT_CPU_HZ = 100,
 };
 
-#define MS_PER_HOUR UINT64_C(3600000)
+#define MS_PER_DAY UINT64_C(86400000)
 
 _Static_assert(CONFIG_DRAIN_MAX_MS + CONFIG_DRAIN_GRACE_MS <= PLAN_DRAIN_MAX_MS,
                "what the file may say, the guard takes");
@@ -53,10 +53,10 @@ void config_defaults(struct config *c)
     c->sample_labels.read = true; /* best effort and cheap */
     c->sample_labels.max_values = 100;
     c->spool.max_bytes = UINT64_C(256) << 20;
-    c->spool.max_age_ms = 24 * MS_PER_HOUR;
-    c->history.minutely_ms = 24 * MS_PER_HOUR;
-    c->history.hourly_ms = 7 * 24 * MS_PER_HOUR;
-    c->history.daily_ms = 30 * 24 * MS_PER_HOUR;
+    c->spool.max_age_ms = MS_PER_DAY;
+    c->history.minutely_ms = MS_PER_DAY;
+    c->history.hourly_ms = 7 * MS_PER_DAY;
+    c->history.daily_ms = 30 * MS_PER_DAY;
     c->history.max_bytes = UINT64_C(1) << 30;
     c->drain_ms = 20000; /* below the 30 s that Kubernetes waits by default */
     c->log.level = LOG_LEVEL_INFO;
