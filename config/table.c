@@ -9,8 +9,8 @@
 #include "wire/wire.h"
 
 #define MS_PER_SECOND UINT64_C(1000)
-#define MS_PER_MINUTE (60 * MS_PER_SECOND)
-#define MS_PER_DAY    (24 * 60 * MS_PER_MINUTE)
+#define MS_PER_MINUTE UINT64_C(60000)
+#define MS_PER_DAY    UINT64_C(86400000)
 #define MIB           (UINT64_C(1) << 20)
 #define TIB           (UINT64_C(1) << 40)
 
@@ -79,6 +79,7 @@ _Static_assert(WORDS(formats) == CONFIG_FORMATS, "a word for each");
         .count = offsetof(struct config, n), .stride = sizeof(uint32_t),               \
         .most = ROOM(config, f) / sizeof(uint32_t), .max = UINT32_MAX - 1, .help = (h) \
     }
+/* NOLINTBEGIN(bugprone-macro-parentheses): literals are joined, fields named */
 #define LABELS(p, S, f, n, h)                                            \
     VALUE(p, CONFIG_KEY_LABELS, S, f, h, .count = offsetof(struct S, n), \
           .most = ROOM(S, f) / ROOM(S, f[0]))
@@ -94,6 +95,7 @@ _Static_assert(WORDS(formats) == CONFIG_FORMATS, "a word for each");
     SECTION(p, "HTTP Basic"),                                                  \
         TEXT(p ".user", CONFIG_KEY_TEXT, S, f.basic_user, 0, "sent as it is"), \
         FILED(p ".password_file", S, f.password_file, CONFIG_FILE_SECRET, "with the password")
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct config_key keys[] = {
     /* three fields at once (how, number, text), so the setter takes the struct and no offset */
