@@ -235,6 +235,11 @@ static void comment_all(struct builder *b, const struct goroutines_counts *c)
             ", torn (no stack): %" PRIu64 ", impossible and left out: %" PRIu64
             ", stack not whole: %" PRIu64 ", labels not read: %" PRIu64,
             c->user, c->system, c->running, c->torn, c->unreadable, c->truncated, c->unlabelled);
+    if (c->sampled)
+        comment(b->profile,
+                "running, with the stack of their thread's last CPU sample, at most %.1f ms old: "
+                "%" PRIu64,
+                (double)c->oldest_ns / (double)CLOCK_NS_PER_MS, c->sampled);
     if (!b->rt->certain)
         comment(b->profile, "%s", b->rt->note.text);
 }

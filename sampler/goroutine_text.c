@@ -315,6 +315,8 @@ void goroutine_text_missing(const struct goroutines_counts *c, struct buf *out)
 {
     if (c->running)
         buf_printf(out, "running, so without a stack: %" PRIu64 "\n", c->running);
+    if (c->sampled)
+        buf_printf(out, "running, with the stack of a CPU sample: %" PRIu64 "\n", c->sampled);
     if (c->torn)
         buf_printf(out, "never held still, so without a stack: %" PRIu64 "\n", c->torn);
     if (c->unreadable)

@@ -43,8 +43,10 @@ int recording_start(struct scene *scene, uint32_t slot, uint32_t id, const struc
     if (!labels)
         r->want.flags &= ~(uint32_t)WIRE_CPU_LABELS;
     stacks_init(&r->stacks);
-    if (labels)
+    if (labels) {
         labels_begin(scene->labels);
+        r->last = calloc(1, sizeof(*r->last)); /* without it nothing is paired */
+    }
     rc = session_open(scene->guard, slot, &s, &r->session, e);
     if (rc) {
         recording_free(r);
@@ -77,7 +79,7 @@ static void follow_mappings(struct recording *r)
 static int each_sample(void *ctx, const struct session_sample *s)
 {
     struct recording *r = ctx;
-    uint32_t set = INTERN_NONE;
+    uint32_t set = INTERN_NONE, row;
 
     if ((r->want.flags & WIRE_CPU_LABELS) && s->record->regs_valid)
         labels_read(r->scene->labels, s->record->regs[REG_G], s->record->regs[REG_SP],
@@ -87,10 +89,17 @@ static int each_sample(void *ctx, const struct session_sample *s)
     if (r->unmapped)
         follow_mappings(r);
     unwind_sample(r->scene->space, s->record, &r->stack, &r->unwound);
-    if (stacks_add(&r->stacks, set, r->stack.address, r->stack.depth, s->weight_ns) != 0) {
+    if (stacks_add(&r->stacks, set, r->stack.address, r->stack.depth, s->weight_ns, &row) != 0) {
         r->dropped++;
         recording_finish(r, WIRE_ENDED_LIMIT);
+        return 0;
     }
+    if (r->last && s->record->regs_valid)
+        running_note(r->last, &(const struct running_row){.g = s->record->regs[REG_G],
+                                                          .sp = s->record->regs[REG_SP],
+                                                          .time_ns = s->record->time_ns,
+                                                          .tid = s->record->tid,
+                                                          .stack = row});
     return 0;
 }
 
@@ -168,5 +177,6 @@ void recording_free(struct recording *r)
         return;
     session_close(r->session);
     stacks_release(&r->stacks);
+    free(r->last);
     free(r);
 }

@@ -9,6 +9,7 @@
 #include "sampler/go/labels.h"
 #include "sampler/go/runtime.h"
 #include "sampler/perf/session.h"
+#include "sampler/running.h"
 #include "sampler/stacks.h"
 #include "sampler/symbols/space.h"
 #include "sampler/unwind/unwind.h"
@@ -56,6 +57,7 @@ struct recording {
     struct wire_target target; /* as it was at the start: one that is gone has no name, no mode */
     struct session *session;
     struct stacks stacks;
+    struct running *last; /* each thread's last sample; NULL without labels */
     struct unwind_counts unwound;
     struct unwind_stack stack; /* of the sample at hand: too large for the C stack of a callback */
     uint64_t began_real_ns, began_ns, ends_ns;

@@ -11,6 +11,7 @@
 #include "sampler/goroutine_profile.h"
 #include "sampler/goroutine_stacks.h"
 #include "sampler/rates.h"
+#include "sampler/watch.h"
 #include "wire/codec.h"
 
 struct reading {
@@ -59,14 +60,20 @@ static int goroutines(struct sampler *s, const struct wire_runtime *want, struct
         [WIRE_RUNTIME_JSON] = GOROUTINE_JSON,
         [WIRE_RUNTIME_GROUPED] = GOROUTINE_GROUPED,
     };
+    const struct go_watch watch = watch_of(s);
     struct goroutines_counts c = {0};
-    int r = want->form == WIRE_RUNTIME_STACKS
-                ? goroutine_stacks_build(&s->scene.runtime, false, budget, &out->rope, &c, e)
-                : goroutine_profile_build(&s->scene.runtime, s->scene.space, forms[want->form],
-                                          flags_of(want->flags), budget, &out->buf, &c, e);
+    int r;
 
+    s->scene.runtime.watch = &watch;
+    r = want->form == WIRE_RUNTIME_STACKS
+            ? goroutine_stacks_build(&s->scene.runtime, false, budget, &out->rope, &c, e)
+            : goroutine_profile_build(&s->scene.runtime, s->scene.space, forms[want->form],
+                                      flags_of(want->flags), budget, &out->buf, &c, e);
+
+    s->scene.runtime.watch = NULL;
     ret->count = c.user;
     ret->running = c.running;
+    ret->sampled = c.sampled;
     ret->torn = c.torn;
     ret->unreadable = c.unreadable;
     ret->truncated = c.truncated;

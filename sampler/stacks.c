@@ -38,7 +38,7 @@ static int grow(struct stacks *s)
 }
 
 int stacks_add(struct stacks *s, uint32_t set, const uint64_t *addresses, uint32_t depth,
-               uint64_t weight_ns)
+               uint64_t weight_ns, uint32_t *ret_row)
 {
     struct key key;
     uint32_t id;
@@ -59,6 +59,7 @@ int stacks_add(struct stacks *s, uint32_t set, const uint64_t *addresses, uint32
         s->rows[id] = (struct stacks_row){0, 0};
     s->rows[id].count++;
     s->rows[id].weight_ns += weight_ns;
+    *ret_row = id;
     return 0;
 }
 

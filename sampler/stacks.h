@@ -31,9 +31,9 @@ struct stacks {
 void stacks_init(struct stacks *s);
 void stacks_release(struct stacks *s);
 
-/** stacks_add(s, set, addresses, depth, weight_ns): 0, -ENOSPC when the table is full. */
+/** stacks_add(s, set, addresses, depth, weight_ns, ret_row): 0, -ENOSPC when the table is full. */
 int stacks_add(struct stacks *s, uint32_t set, const uint64_t *addresses, uint32_t depth,
-               uint64_t weight_ns);
+               uint64_t weight_ns, uint32_t *ret_row);
 
 /** stacks_get(s, i, ret_set, ret_depth): addresses of row ${i} (< s->keys.count), leaf first. */
 const uint64_t *stacks_get(const struct stacks *s, uint32_t i, uint32_t *ret_set,

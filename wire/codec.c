@@ -21,7 +21,7 @@ _Static_assert(sizeof(struct wire_perf_rings) == 8 + WIRE_FDS_MAX * 16, "no padd
 _Static_assert(sizeof(struct wire_profile) == 40 + WIRE_TEXT_BYTES, "no padding");
 _Static_assert(sizeof(struct wire_about) == 8 + 3 * WIRE_NAME_BYTES + WIRE_TEXT_BYTES,
                "no padding");
-_Static_assert(sizeof(struct wire_runtime_read) == 72 + WIRE_TEXT_BYTES, "no padding");
+_Static_assert(sizeof(struct wire_runtime_read) == 80 + WIRE_TEXT_BYTES, "no padding");
 _Static_assert(sizeof(struct wire_stats) == 16 + WIRE_STATS_MAX * 8 + WIRE_TEXT_BYTES,
                "no padding");
 _Static_assert(sizeof(struct wire_event) == 24, "no padding");

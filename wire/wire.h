@@ -423,8 +423,9 @@ struct wire_runtime_read {
     uint32_t mode;  /* enum wire_mode */
     uint64_t count; /* goroutines, buckets, threads in it */
     uint64_t running, torn, unreadable, truncated; /* goroutines: what is missing of them */
-    uint64_t time_ns;                              /* CLOCK_REALTIME when it was read */
-    uint64_t duration_ns;                          /* that reading took */
+    uint64_t sampled;     /* running ones with the stack of a CPU sample, not counted in running */
+    uint64_t time_ns;     /* CLOCK_REALTIME when it was read */
+    uint64_t duration_ns; /* that reading took */
     /* On success: which program it is of. What is compared must have the same number; it changes
      * with a restart of the target and with an exec. */
     uint64_t program;

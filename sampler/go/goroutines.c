@@ -17,6 +17,8 @@ enum {
     NAME_BYTES = 64,
 };
 
+_Static_assert((int)GO_WHERE_DEPTH_MAX <= (int)GOROUTINES_DEPTH_MAX, "a stack like any other");
+
 /* What runtime.isSystemGoroutine says of a start function. */
 enum start { START_UNKNOWN, START_USER, START_SYSTEM, START_FINALIZERS, START_CLEANUPS };
 
@@ -36,6 +38,7 @@ struct reading {
     struct waitreasons reasons;
     struct start_slot starts[STARTS];
     uint64_t now_ns;
+    struct go_where where; /* of the one at hand */
     char state[GOROUTINES_REASON_BYTES + 16];
     /* the set that came last: goroutines of one kind have it in common */
     uint64_t labels_pointer;
@@ -198,7 +201,25 @@ static void count(struct goroutines_counts *c, unsigned flags)
     c->user += !(flags & GOROUTINE_SYSTEM);
     c->system += !!(flags & GOROUTINE_SYSTEM);
     c->running += !!(flags & GOROUTINE_RUNNING);
+    c->sampled += !!(flags & GOROUTINE_SAMPLED);
     c->truncated += !!(flags & GOROUTINE_TRUNCATED);
+}
+
+/* One that runs has a stack only when somebody has seen its thread a moment ago. */
+static void add_where(struct reading *r, const struct gread_found *f, struct goroutine *g)
+{
+    const struct go_watch *w = r->rt->watch;
+
+    if (f->kind != GREAD_RUNNING || !w || f->tid == 0 ||
+        !w->where(w->ctx, f->tid, f->view, &r->where))
+        return;
+    g->depth = r->where.depth;
+    g->pcs = r->where.pcs;
+    g->exact = r->where.exact;
+    g->flags &= ~(unsigned)GOROUTINE_RUNNING;
+    g->flags |= GOROUTINE_SAMPLED | (r->where.truncated ? GOROUTINE_TRUNCATED : 0U);
+    if (r->where.age_ns > r->counts.oldest_ns)
+        r->counts.oldest_ns = r->where.age_ns;
 }
 
 static int give(struct reading *r, const struct gread_found *f)
@@ -220,6 +241,7 @@ static int give(struct reading *r, const struct gread_found *f)
         g.pcs = f->stack->pcs;
         g.exact = f->stack->exact;
     }
+    add_where(r, f, &g);
     /* gproof.h has proven the other fields of a version that is not known, but not this one */
     if (v->labels != 0 && f->kind != GREAD_TORN && r->rt->certain) {
         e = read_labels(r, v);

@@ -30,6 +30,8 @@ enum goroutine_flag {
     GOROUTINE_TRUNCATED = 8, /* deeper than GOROUTINES_DEPTH_MAX, or the walk ended early */
     GOROUTINE_NEVER_RAN = 16,
     GOROUTINE_IN_CGO = 32,
+    /* on a thread now, with the stack that its thread's last CPU sample had */
+    GOROUTINE_SAMPLED = 128,
     GOROUTINE_TORN = 64, /* it is there, but never held still: no stack; state as last seen */
 };
 
@@ -48,7 +50,10 @@ struct goroutine {
 };
 
 struct goroutines_counts {
-    uint64_t total, user, system, running, dead;
+    uint64_t total, user, system, dead;
+    uint64_t running;    /* on a thread, without a stack */
+    uint64_t sampled;    /* on a thread, with the stack of its last CPU sample … */
+    uint64_t oldest_ns;  /* … which was at most so old */
     uint64_t torn;       /* never held still; given without a stack where its goid is sure */
     uint64_t unreadable; /* impossible: no such status, a stack outside its bounds … */
     uint64_t truncated;  /* given, but the stack is not whole */

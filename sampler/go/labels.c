@@ -254,6 +254,11 @@ void labels_read(struct labels *l, uint64_t g, uint64_t sp, uint64_t sample_ns, 
     birth_follow(l->birth);
 }
 
+bool labels_lived(const struct labels *l, uint64_t g, uint64_t goid, uint64_t moment_ns)
+{
+    return birth_proven(l->birth, g, goid, moment_ns);
+}
+
 void labels_begin(struct labels *l)
 {
     uint64_t over_ns;

@@ -62,6 +62,10 @@ void labels_free(struct labels *l);
 void labels_read(struct labels *l, uint64_t g, uint64_t sp, uint64_t sample_ns, struct intern *sets,
                  uint32_t *ret_set);
 
+/** labels_lived(l, g, goid, moment_ns): is it certain that goroutine ${goid}, which is in ${g} now,
+ * was so at that moment already? */
+bool labels_lived(const struct labels *l, uint64_t g, uint64_t goid, uint64_t moment_ns);
+
 /**
  * labels_begin(l): a new profile begins: counts to zero, history kept (goroutine ids are not used
  * twice, so it stays true). Reads once, so that goroutines that are there now have their labels

@@ -7,6 +7,7 @@
 
 #include "sampler/go/image.h"
 #include "sampler/go/layout.h"
+#include "sampler/go/watch.h"
 #include "sampler/symbols/target.h"
 
 struct go_runtime {
@@ -19,7 +20,8 @@ struct go_runtime {
     uint64_t mbuckets, bbuckets, xbuckets;
     uint64_t mem_profile_rate, mprof_cycle, block_profile_rate, mutex_profile_rate;
     uint64_t memstats, gc_controller, wait_reasons, ticks;
-    struct err note; /* what could not be found and why, "" when all is well */
+    const struct go_watch *watch; /* where running goroutines are; NULL: nobody knows */
+    struct err note;              /* what could not be found and why, "" when all is well */
 };
 
 /**

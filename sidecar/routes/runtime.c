@@ -87,6 +87,7 @@ static void count_headers(const struct job *j, const struct wire_runtime_read *r
     if (j->kind == WIRE_RUNTIME_GOROUTINE) {
         server_headerf(q, "Pillion-Goroutines", "%" PRIu64, read->count);
         server_headerf(q, "Pillion-Running", "%" PRIu64, read->running);
+        server_headerf(q, "Pillion-Running-Sampled", "%" PRIu64, read->sampled);
         server_headerf(q, "Pillion-Torn", "%" PRIu64, read->torn);
         server_headerf(q, "Pillion-Unreadable", "%" PRIu64, read->unreadable);
         server_headerf(q, "Pillion-Truncated", "%" PRIu64, read->truncated);
