@@ -373,7 +373,7 @@ int tls_conn_recheck(struct tls_conn *c, struct tls *now, const char **ret_why)
         tls_unref(c->judge);
         c->judge = now;
     }
-    memcpy(&crt, &shown, sizeof(crt)); /* only read, whatever the verifier's type says */
+    memcpy(&crt, &shown, sizeof(void *)); /* only read, whatever the verifier's type says */
     r = judge(c, tls_peer_again(&c->judge->trust, crt, &names), &names);
     *ret_why = r == -EACCES ? tls_peer_text(c->verdict) : "out of memory";
     return r ? -EACCES : 0;

@@ -186,6 +186,7 @@ static bool is_for_clients(const mbedtls_x509_crt *crt, bool own)
     return false;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is that of mbedTLS's callbacks */
 int tls_look_at(void *look, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
     struct tls_look *l = look;

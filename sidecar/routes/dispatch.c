@@ -146,8 +146,8 @@ static bool scope_fits(struct visit *v)
         return true;
     buf_init(&missing, STATE_WHY_BYTES);
     config_scopes_print(lacks, &missing);
-    server_error(v->request, 403, "missing scope: %s (auth.tokens[].scopes in the configuration)",
-                 buf_text(&missing));
+    server_error(v->request, 403, "missing scope: %s (auth.%s[].scopes in the configuration)",
+                 buf_text(&missing), v->who.method == AUTH_CERTIFICATE ? "certificates" : "tokens");
     buf_release(&missing);
     return false;
 }

@@ -46,7 +46,7 @@ auth:
   certificates:
     - {name: prod, uri: "spiffe://td.example/ns/prod/*", scopes: [all]}
     - {name: bare, cn: byname, scopes: [metrics]}
-limits: {handshakes: 1000}
+limits: {handshakes: 1000, per_address: 64}
 YAML
 }
 
@@ -134,6 +134,8 @@ configure required
 start_pillion --config "$TMP/pillion.yaml"
 path=/metrics
 as byname && wants 200 "a common name of the list"
+path=/debug/pprof/heap
+as byname && wants 403 "a common name without that scope" && says "auth.certificates"
 path=/debug/pprof/
 matrix required
 grep '"msg":"client certificate refused"' "$LOG" | grep -q '"reason":"a client certificate is required"' ||
@@ -186,6 +188,12 @@ fi
 served() { # what certificate a new client sees
     echo | openssl s_client -connect "$ADDRESS" 2>/dev/null | openssl x509 -noout -subject 2>/dev/null
 }
+if [ -n "$gomtls" ]; then
+    # 20 clients while the files are swapped: they must not notice
+    echo "many swap $URL/debug/pprof/ 13 $PKI/valid.pem $PKI/valid.key 20 9" | "$gomtls" >"$TMP/many" 2>&1 &
+    many=$!
+    PIDS+=("$many")
+fi
 [[ $(served) == *server ]] || fail "not the server's certificate: $(served)"
 openssl ca -config "$PKI/root.cnf" -revoke "$PKI/rsa.pem" 2>/dev/null || fail "cannot revoke"
 { pki_crl root && cat "$PKI"/{inter,deep1,deep2,deep3}.crl; } >"$PKI/newer.crl"
@@ -202,6 +210,13 @@ if [ -n "$gomtls" ]; then
     go again b "$URL/debug/pprof/"
     [[ $line == "b 403 reused "*revoked* ]] || fail "a revoked certificate lives on: $line"
     ok "open connections stay; one with a revoked certificate gets a 403 that says so"
+fi
+
+if [ -n "$gomtls" ]; then
+    wait "$many"
+    said=$(cat "$TMP/many")
+    [[ $said =~ ^swap\ good=[0-9]{3,}\ bad=0\ connections=20\ $ ]] || fail "20 clients during the swap: $said"
+    ok "20 clients during the swap: ${said#swap }"
 fi
 
 # --- a broken new file changes nothing
@@ -295,6 +310,25 @@ for how in "-tls1_1 -cipher DEFAULT@SECLEVEL=0" "-tls1_2 -cipher AES128-SHA" "-t
     ! echo | openssl s_client -connect "$ADDRESS" $how >"$TMP/said" 2>&1 || fail "accepted: $how"
 done
 ok "no tickets, no CA names, no TLS 1.1, no CBC, no plain RSA"
+stop_pillion
+[ "$EXIT" = 0 ] || fail "exit $EXIT"
+
+# --- a self-signed certificate stays over a reload, and whom it believes does not
+live v6 server all.crl
+configure required
+sed -i '/certificate: .*tls.crt/d; /key: .*tls.key/d' "$TMP/pillion.yaml"
+start_pillion --config "$TMP/pillion.yaml"
+print() { echo | openssl s_client -connect "$ADDRESS" 2>/dev/null | openssl x509 -noout -fingerprint -sha256; }
+before=$(print)
+as valid && wants 200 "a self-signed server"
+cp "$PKI/rogue.pem" "$TMP/live/v6/ca.crt"
+pki_crl rogue >"$TMP/live/v6/crl.pem"
+kill -HUP "$PID"
+wait_for 20 says_at_curl roguish 200 || fail "the new CA is not believed: $(tail -n 2 "$TMP/said")"
+as valid
+[ "$STATUS" = 000 ] || fail "the old CA is still believed: $STATUS"
+[ -n "$before" ] && [ "$(print)" = "$before" ] || fail "the certificate did not stay: $before, $(print)"
+ok "another CA by a reload, the same certificate"
 stop_pillion
 [ "$EXIT" = 0 ] || fail "exit $EXIT"
 echo "$CHECKS checks"

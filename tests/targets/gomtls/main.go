@@ -4,6 +4,8 @@
 //	get NAME URL VERSION CERT KEY    a new connection: "NAME STATUS first line of the body" or
 //	                                 "NAME error TEXT"; VERSION is 12 or 13, CERT "-" for none
 //	open NAME URL VERSION CERT KEY   the same, and the connection stays
+//	many NAME URL VERSION CERT KEY N SECONDS    N clients at once, each asking again and again on
+//	                                 its connection: "NAME good=n bad=n connections=n first error"
 //	again NAME URL                   on that connection: "NAME STATUS reused|new text"
 //
 // CERT and KEY are read apart and not held against each other: a stolen certificate with another
@@ -20,7 +22,9 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"os"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -93,6 +97,42 @@ func get(c *http.Client, url string) string {
 	return fmt.Sprintf("%d %s %s", response.StatusCode, state, line)
 }
 
+func many(url, version, cert, key string, n int, how time.Duration) string {
+	var wait sync.WaitGroup
+	var lock sync.Mutex
+	good, bad, connections, first := 0, 0, 0, ""
+	end := time.Now().Add(how)
+	for i := 0; i < n; i++ {
+		c, err := client(version, cert, key)
+		if err != nil {
+			return "unusable " + err.Error()
+		}
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			for time.Now().Before(end) {
+				said := get(c, url)
+				lock.Lock()
+				if strings.HasPrefix(said, "200 ") {
+					good++
+				} else {
+					bad++
+					if first == "" {
+						first = said
+					}
+				}
+				if !strings.HasPrefix(said, "200 reused") {
+					connections++
+				}
+				lock.Unlock()
+				time.Sleep(50 * time.Millisecond)
+			}
+		}()
+	}
+	wait.Wait()
+	return fmt.Sprintf("good=%d bad=%d connections=%d %s", good, bad, connections, first)
+}
+
 func main() {
 	kept := map[string]*http.Client{}
 	in := bufio.NewScanner(os.Stdin)
@@ -113,6 +153,10 @@ func main() {
 			}
 		case len(word) == 3 && word[0] == "again" && kept[word[1]] != nil:
 			fmt.Println(word[1], get(kept[word[1]], word[2]))
+		case len(word) == 8 && word[0] == "many":
+			n, _ := strconv.Atoi(word[6])
+			seconds, _ := strconv.Atoi(word[7])
+			fmt.Println(word[1], many(word[2], word[3], word[4], word[5], n, time.Duration(seconds)*time.Second))
 		default:
 			fmt.Println("unknown command:", in.Text())
 		}
