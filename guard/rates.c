@@ -147,7 +147,7 @@ static int take_reason(struct guard_rate *rate, struct wire_rate *show,
                        const struct wire_rate_ask *ask)
 {
     static const char *const words[WIRE_RATE_STATES] = {
-#define X(state, name, text) [WIRE_RATE_##state] = text,
+#define X(state, name, text) [WIRE_RATE_##state] = (text),
         WIRE_RATE_WORDS(X)
 #undef X
     };

@@ -22,7 +22,7 @@ static const struct {
 };
 
 static const char *const words[WIRE_RATE_STATES] = {
-#define X(state, name, text) [WIRE_RATE_##state] = text,
+#define X(state, name, text) [WIRE_RATE_##state] = (text),
     WIRE_RATE_WORDS(X)
 #undef X
 };

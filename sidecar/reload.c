@@ -100,7 +100,9 @@ static void keep_fixed(const struct reload *r, const struct config *old, struct 
     if (old->select != new->select || old->select_number != new->select_number ||
         strcmp(old->select_text, new->select_text) != 0)
         log_warn("the target has changed in the configuration: this needs a restart");
-    if (memcmp(&old->unsafe, &new->unsafe, sizeof(old->unsafe)) != 0)
+    if (old->unsafe.heap_profile_rate != new->unsafe.heap_profile_rate ||
+        old->unsafe.block_profile_rate != new->unsafe.block_profile_rate ||
+        old->unsafe.mutex_profile_fraction != new->unsafe.mutex_profile_fraction)
         log_warn("target.unsafe has changed in the configuration: its rates are taken on SIGHUP "
                  "alone");
     if (!same_addresses(old->admin.listen, old->admin.listens, new->admin.listen,

@@ -22,9 +22,7 @@
     X(WANTED, "wanted", "not written yet")                                                       \
     X(SET, "set", "written")                                                                     \
     X(ALREADY, "already", "the program has that rate itself")                                    \
-    X(REFUSED, "refused",                                                                        \
-      "not written: the memory may not be written, or is not the program's "                     \
-      "data")                                                                                    \
+    X(REFUSED, "refused", "not written: its place may not be written to")                        \
     X(CHANGED, "changed", "somebody else has changed it since: left as it is")                   \
     X(NOT_GO, "not_go", "not written: the target is not a Go program that we can read")          \
     X(NOT_FOUND, "not_found", "not written: its place in the program was not found for certain") \

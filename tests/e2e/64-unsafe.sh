@@ -196,7 +196,7 @@ try_version() { # NAME SERVES TOOLCHAIN FLAG...
     start_unsafe "$ALL_KEYS"
     wait_for 20 is_set || fail "$1: the rates are $(own rates): $(state set_heap_profile_rate)"
     [ "$(heap)" = 4096 ] || fail "$1: MemProfileRate is $(heap)"
-    own "allocate?n=1000" >/dev/null && own "contend?n=20" >/dev/null || fail "$1 does not obey"
+    own warm >/dev/null && own "allocate?n=1000" >/dev/null && own "contend?n=20" >/dev/null || fail "$1 does not obey"
     all_profiles "$TMP/$1"
     [ -z "$SERVES" ] || SERVES=1
     check_profiles "$TMP/$1" || fail "$1: the profiles"
