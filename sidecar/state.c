@@ -72,6 +72,16 @@ static const char *memory_reason(const struct wire_target *t)
     return t->reason[0] ? t->reason : "the target's memory or files cannot be read";
 }
 
+const char *state_note(const struct state *st)
+{
+    const struct wire_target *t = &st->status.target;
+
+    if (t->state != WIRE_TARGET_UP || st->about.generation != t->generation ||
+        strcmp(st->about.language, "go") != 0)
+        return "";
+    return st->about.note;
+}
+
 unsigned state_refuses_runtime(const struct state *st, uint32_t kind,
                                char why[static STATE_WHY_BYTES])
 {
@@ -83,7 +93,7 @@ unsigned state_refuses_runtime(const struct state *st, uint32_t kind,
     if (!(t->rights & WIRE_RIGHT_MEMORY) || !(t->rights & WIRE_RIGHT_FILES))
         return say(why, 501, "this profile needs a right that is missing here", memory_reason(t));
     if (!state_is_go(st))
-        return say(why, 501, "this profile is read from a Go runtime, and the target has none",
+        return say(why, 501, "this profile is read from a known Go runtime, and the target has none",
                    st->about.note);
     if (session_broken(&st->session, session_runtime_kind(kind), t->generation))
         return say(why, 503, "the sampler crashed three times in a row on this kind of profile",

@@ -79,4 +79,10 @@ unsigned state_refuses_runtime(const struct state *st, uint32_t kind,
 /** state_is_go(st): a Go program for all we know: up, and not known to be another. */
 bool state_is_go(const struct state *st);
 
+/**
+ * state_note(st): what users of a Go target have to know of it (its version is not known, so only
+ * what proves itself is read), or "".
+ */
+const char *state_note(const struct state *st);
+
 #endif

@@ -61,7 +61,7 @@ static void html_about(const struct index_row *row, struct buf *out)
     buf_puts(out, "</li>\n");
 }
 
-void index_html(const struct index_row *rows, size_t n, struct buf *out)
+void index_html(const struct index_row *rows, size_t n, const char *note, struct buf *out)
 {
     buf_puts(out, "<!DOCTYPE html>\n<html>\n<head><title>/debug/pprof/</title></head>\n<body>\n"
                   "<p>/debug/pprof/</p>\n<p>Types of profiles available:</p>\n<table>\n"
@@ -73,13 +73,18 @@ void index_html(const struct index_row *rows, size_t n, struct buf *out)
         if (strcmp(rows[i].name, "goroutine") == 0 && !rows[i].why)
             buf_puts(out, "<a href=\"goroutine?debug=2\">full goroutine stack dump</a>\n");
     }
+    if (note[0]) {
+        buf_puts(out, "<p><i>Note: ");
+        escaped(out, note);
+        buf_puts(out, "</i></p>\n");
+    }
     buf_puts(out, "<p>Profile Descriptions:</p>\n<ul>\n");
     for (size_t i = 0; i < n; i++)
         html_about(&rows[i], out);
     buf_puts(out, "</ul>\n</body>\n</html>\n");
 }
 
-void index_json(const struct index_row *rows, size_t n, struct buf *out)
+void index_json(const struct index_row *rows, size_t n, const char *note, struct buf *out)
 {
     struct json j;
 
@@ -96,6 +101,8 @@ void index_json(const struct index_row *rows, size_t n, struct buf *out)
         json_object_end(&j);
     }
     json_array_end(&j);
+    if (note[0])
+        json_str(&j, "note", note);
     json_object_end(&j);
     buf_putc(out, '\n');
 }
@@ -161,9 +168,9 @@ static void answer_index(struct visit *v)
     }
     buf_init(&body, INDEX_MAX_BYTES);
     if (json)
-        index_json(rows, n, &body);
+        index_json(rows, n, state_note(st), &body);
     else
-        index_html(rows, n, &body);
+        index_html(rows, n, state_note(st), &body);
     free(reasons);
     visit_answer(v, 200, json ? "application/json" : "text/html; charset=utf-8", &body);
 }

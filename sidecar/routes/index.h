@@ -27,10 +27,11 @@ void index_handle(struct visit *v);
 void index_to_slash(struct visit *v);
 
 /**
- * index_html(rows, n, out), index_json(rows, n, out): append the two forms. Names are ours and go
- * in as they are; the other texts may quote the target and are escaped.
+ * index_html(rows, n, note, out), index_json(rows, n, note, out): append the two forms. ${note} is
+ * said of all of them, "" when there is nothing to say. Names are ours and go in as they are; the
+ * other texts may quote the target and are escaped.
  */
-void index_html(const struct index_row *rows, size_t n, struct buf *out);
-void index_json(const struct index_row *rows, size_t n, struct buf *out);
+void index_html(const struct index_row *rows, size_t n, const char *note, struct buf *out);
+void index_json(const struct index_row *rows, size_t n, const char *note, struct buf *out);
 
 #endif

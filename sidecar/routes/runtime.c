@@ -82,6 +82,8 @@ static void count_headers(const struct job *j, const struct wire_runtime_read *r
     struct server_request *q = j->visit->request;
 
     server_header(q, "Pillion-Mode", metrics_mode_name(read->mode));
+    if (state_note(j->visit->state)[0] && !j->params.gc)
+        server_header(q, "Pillion-Note", state_note(j->visit->state));
     server_headerf(q, "Pillion-Read-Seconds", "%.6f",
                    (double)read->duration_ns / (double)CLOCK_NS_PER_SEC);
     if (j->kind == WIRE_RUNTIME_GOROUTINE) {

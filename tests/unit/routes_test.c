@@ -385,7 +385,7 @@ static void index_as_a_page(void **state)
 
     (void)state;
     buf_init(&out, INDEX_MAX_BYTES);
-    index_html(index_rows, 2, &out);
+    index_html(index_rows, 2, "go1.27 <new>", &out);
     assert_false(out.failed);
     t = buf_text(&out);
     assert_non_null(strstr(t, "<td>0</td><td><a href='profile?debug=1'>profile</a></td>"));
@@ -393,6 +393,7 @@ static void index_as_a_page(void **state)
     assert_non_null(strstr(t, "needs &lt;SYS_PTRACE&gt; &amp; &#34;more&#34;"));
     assert_null(strstr(t, "<SYS_PTRACE>"));
     assert_non_null(strstr(t, "Types of profiles available:"));
+    assert_non_null(strstr(t, "<p><i>Note: go1.27 &lt;new&gt;</i></p>"));
     buf_release(&out);
 }
 
@@ -402,13 +403,16 @@ static void index_as_json(void **state)
 
     (void)state;
     buf_init(&out, INDEX_MAX_BYTES);
-    index_json(index_rows, 2, &out);
+    index_json(index_rows, 2, "", &out);
     assert_string_equal(
         buf_text(&out),
         "{\"profiles\":[{\"name\":\"heap\",\"count\":3,\"description\":\"About the heap.\","
         "\"available\":false,\"reason\":\"needs <SYS_PTRACE> & \\\"more\\\"\"},"
         "{\"name\":\"profile\",\"count\":0,\"description\":\"About CPU.\",\"available\":true,"
         "\"reason\":\"\"}]}\n");
+    buf_clear(&out);
+    index_json(index_rows, 0, "go1.27 \"new\"", &out);
+    assert_string_equal(buf_text(&out), "{\"profiles\":[],\"note\":\"go1.27 \\\"new\\\"\"}\n");
     buf_release(&out);
 }
 
