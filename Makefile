@@ -127,7 +127,7 @@ run:  ## build, start the demo target (or take PID= PROCESS= PORT=), serve until
 	@tools/run.sh $(if $(PID),--pid '$(PID)') $(if $(PROCESS),--process '$(PROCESS)') $(if $(PORT),--port '$(PORT)')
 
 ##@ Test
-.PHONY: test run-tests unit e2e
+.PHONY: test run-tests unit e2e test-go-versions go-versions-run
 UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 E2E      := $(sort $(wildcard tests/e2e/[0-9]*.sh))
@@ -155,6 +155,13 @@ e2e:  ## the end-to-end tests alone; T=tests/e2e/10-x.sh for one
 	@$(MAKE) --no-print-directory MODE=release all
 	@$(MAKE) --no-print-directory MODE=asan all
 	@tests/run.sh build/asan $(or $(T),$(E2E))
+
+GO_VERSION_TESTS := goroutines_test buckets_test go_stats_test go_locate_test go_arm64_test go_image_test go_labels_test go_unknown_test
+test-go-versions:  ## every Go release built in every way; GO_VERSIONS="1.20.14 1.26.8" for some
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory MODE=asan go-versions-run
+go-versions-run: $(addprefix $(B)/unit/,$(GO_VERSION_TESTS))
+	@GO_VERSIONS="$(or $(GO_VERSIONS),all)" TEST_TIMEOUT=7200 tests/run.sh $(B) $^
 
 ##@ Look after
 .PHONY: bench fuzz fuzz-build lint borders headers analyze format gates

@@ -54,12 +54,11 @@ struct loaded {
 static bool load(struct loaded *l, const char *toolchain, const char *suffix, const char *flags,
                  uint64_t bias)
 {
+    const struct helper_goway way = {suffix, flags, "GOARCH=arm64"};
     struct err e = {0};
     int r;
 
-    assert_int_equal(setenv("GOARCH", "arm64", 1), 0);
-    r = helper_gotarget_build(toolchain, "golabels", suffix, flags, l->path, sizeof(l->path));
-    assert_int_equal(unsetenv("GOARCH"), 0);
+    r = helper_goway_build(toolchain, "golabels", &way, l->path, sizeof(l->path));
     if (r == 77) {
         print_message("go%s is not to be had here: not tested\n", toolchain);
         return false;

@@ -25,6 +25,7 @@
 #include "sampler/goroutine_stacks.h"
 #include "sampler/gosyms.h"
 #include "tests/unit/helper_gotarget.h"
+#include "tests/unit/helper_goversions.h"
 #include "tests/unit/helper_liar.h"
 #include "tests/unit/helper_rope.h"
 
@@ -32,18 +33,6 @@ enum {
     TEXT_MAX_BYTES = 64 * 1024 * 1024,
     BLOCKS_MAX = 4096,
 };
-
-static const char *const in_ci[] = {"1.19.13", "1.22.12", "1.23.0", "1.23.12",
-                                    "1.24.10", "local",   NULL};
-static const char *const all[] = {"1.18.10", "1.19.13", "1.20.14", "1.21.13", "1.22.12", "1.23.0",
-                                  "1.23.12", "1.24.0",  "1.24.10", "1.25.4",  "local",   NULL};
-
-static const char *const *toolchains(void)
-{
-    const char *wanted = getenv("GO_VERSIONS");
-
-    return wanted && strcmp(wanted, "all") == 0 ? all : in_ci;
-}
 
 /* One running program and all that reads it. */
 struct subject {
@@ -65,8 +54,8 @@ static void note_line(void *ctx, const char *text)
 }
 
 /* 0, or 77: this toolchain is not here. */
-static int subject_start(struct subject *s, const char *toolchain, const char *suffix,
-                         const char *flags, const char *const *args)
+static int subject_start_way(struct subject *s, const char *toolchain,
+                             const struct helper_goway *way, const char *const *args)
 {
     char *argv[32];
     size_t n = 0;
@@ -74,7 +63,7 @@ static int subject_start(struct subject *s, const char *toolchain, const char *s
     int r;
 
     memset(s, 0, sizeof(*s));
-    r = helper_gotarget_build(toolchain, "goruntime", suffix, flags, s->path, sizeof(s->path));
+    r = helper_goway_build(toolchain, "goruntime", way, s->path, sizeof(s->path));
     if (r == 77)
         return r;
     assert_int_equal(r, 0);
@@ -92,6 +81,14 @@ static int subject_start(struct subject *s, const char *toolchain, const char *s
         fail_msg("%s: %s", s->path, e.text);
     assert_true(s->rt.certain);
     return 0;
+}
+
+static int subject_start(struct subject *s, const char *toolchain, const char *suffix,
+                         const char *flags, const char *const *args)
+{
+    const struct helper_goway way = {suffix, flags, NULL};
+
+    return subject_start_way(s, toolchain, &way, args);
 }
 
 static void subject_stop(struct subject *s)
@@ -510,18 +507,15 @@ static void check_groups(struct subject *s)
 
 static void test_equal_to_the_programs_own(void **state)
 {
-    static const struct {
-        const char *suffix, *flags;
-    } builds[] = {{"-s", "'-ldflags=-s -w'"}, {"-pie-s", "-buildmode=pie '-ldflags=-s -w'"}};
     size_t compared = 0, programs = 0;
 
     (void)state;
-    for (const char *const *t = toolchains(); *t; t++) {
-        for (size_t i = 0; i < sizeof(builds) / sizeof(builds[0]); i++) {
+    for (const char *const *t = helper_goversions(); *t; t++) {
+        for (const struct helper_goway *way = helper_goways(*t); way->suffix; way++) {
             struct subject s;
             size_t n;
 
-            if (subject_start(&s, *t, builds[i].suffix, builds[i].flags, NULL) != 0)
+            if (subject_start_way(&s, *t, way, NULL) != 0)
                 continue;
             n = compare_debug2(&s);
             assert_true(n > 80);

@@ -10,38 +10,6 @@ enum {
     PATH_BYTES = 256,
 };
 
-const struct helper_gobuckets_build helper_gobuckets_builds[] = {
-    {"-stripped", "'-ldflags=-s -w'", NULL},
-    {"-pie-stripped", "-buildmode=pie '-ldflags=-s -w'", NULL},
-    {NULL, NULL, NULL},
-};
-
-/* 1.23.0 and 1.24.0: struct m has grown inside these minors. */
-static const char *const some_toolchains[] = {"1.19.13", "1.22.12", "1.23.0", "1.23.12",
-                                              "1.24.10", "1.26.8",  NULL};
-static const char *const all_toolchains[] = {"1.18.10", "1.19.13", "1.20.14", "1.21.13",
-                                             "1.22.12", "1.23.0",  "1.23.12", "1.24.0",
-                                             "1.24.10", "1.25.4",  "1.26.8",  NULL};
-
-const struct helper_gobuckets_build helper_gobuckets_newest[] = {
-    {"", "", NULL},
-    {"-pie", "-buildmode=pie", NULL},
-    {"-s", "-ldflags=-s", NULL},
-    {"-v3", "'-ldflags=-s -w'", "GOAMD64=v3"},
-    {"-race", "-race '-ldflags=-s -w'", "CGO_ENABLED=1"},
-    {"-cgo", "-tags withcgo '-ldflags=-s -w'", "CGO_ENABLED=1"},
-    {"-cgo-static", "-tags withcgo '-ldflags=-s -w -linkmode=external -extldflags=-static'",
-     "CGO_ENABLED=1"},
-    {NULL, NULL, NULL},
-};
-
-const char *const *helper_gobuckets_toolchains(void)
-{
-    const char *versions = getenv("GO_VERSIONS");
-
-    return versions && strcmp(versions, "all") == 0 ? all_toolchains : some_toolchains;
-}
-
 /* Lines until "ready" or "done"; the last one before it is kept. */
 static int wait_for_answer(struct helper_gobuckets *g)
 {
@@ -90,34 +58,11 @@ static int open_runtime(struct helper_gobuckets *g)
     return r;
 }
 
-/* With the build's variable in the environment. */
-static int make(const char *toolchain, const struct helper_gobuckets_build *build, char *path)
-{
-    char name[PATH_BYTES] = "";
-    char *value = NULL;
-    int r;
-
-    if (build->env) {
-        (void)snprintf(name, sizeof(name), "%s", build->env);
-        value = strchr(name, '=');
-        if (!value)
-            return 1;
-        *value++ = '\0';
-        if (setenv(name, value, 1) != 0)
-            return 1;
-    }
-    r = helper_gotarget_build(toolchain, "gobuckets", build->suffix, build->flags, path,
-                              PATH_BYTES);
-    if (value)
-        (void)unsetenv(name);
-    return r;
-}
-
 int helper_gobuckets_start(struct helper_gobuckets *g, const char *toolchain,
-                           const struct helper_gobuckets_build *build)
+                           const struct helper_goway *way)
 {
     char path[PATH_BYTES];
-    int r = make(toolchain, build, path);
+    int r = helper_goway_build(toolchain, "gobuckets", way, path, sizeof(path));
 
     memset(g, 0, sizeof(*g));
     g->commands = -1;

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "sampler/bucket_profile.h"
+#include "tests/unit/helper_goversions.h"
 #include "tests/unit/helper_target.h"
 
 struct helper_gobuckets {
@@ -18,26 +19,9 @@ struct helper_gobuckets {
     char line[512]; /* the line before the last answer's "done" */
 };
 
-/* How a program may be built. */
-struct helper_gobuckets_build {
-    const char *suffix, *flags; /* flags are words for the shell */
-    const char *env;            /* "NAME=VALUE" for the build, NULL: none */
-};
-
-/* Stripped, and stripped PIE; NULL suffix at the end. */
-extern const struct helper_gobuckets_build helper_gobuckets_builds[];
-/* What else the newest release is built as: with symbols, -race, GOAMD64=v3, with C. */
-extern const struct helper_gobuckets_build helper_gobuckets_newest[];
-
-/**
- * helper_gobuckets_toolchains(): the releases to test, NULL at the end: six of them, or all that
- * are known with GO_VERSIONS=all in the environment.
- */
-const char *const *helper_gobuckets_toolchains(void);
-
-/** helper_gobuckets_start(g, toolchain, build): 0; 77: the toolchain is not to be had; else 1. */
+/** helper_gobuckets_start(g, toolchain, way): 0; 77: the toolchain is not to be had; else 1. */
 int helper_gobuckets_start(struct helper_gobuckets *g, const char *toolchain,
-                           const struct helper_gobuckets_build *build);
+                           const struct helper_goway *way);
 void helper_gobuckets_release(struct helper_gobuckets *g);
 
 /** helper_gobuckets_do(g, commands): a byte each; waits for each. 0 or -errno. */

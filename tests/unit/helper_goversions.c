@@ -4,6 +4,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/helper_gotarget.h"
+
+enum {
+    NAME_BYTES = 64,
+    EXIT_SKIP = 77,
+};
+
+/* clang-format off */
+static const struct helper_goway some_ways[] = {
+    {"-stripped", "'-ldflags=-s -w'", NULL},
+    {"-pie-stripped", "-buildmode=pie '-ldflags=-s -w'", NULL},
+    {NULL, NULL, NULL},
+};
+static const struct helper_goway all_ways[] = {
+    {"-stripped", "'-ldflags=-s -w'", NULL},
+    {"-pie-stripped", "-buildmode=pie '-ldflags=-s -w'", NULL},
+    {"", "", NULL},
+    {"-pie", "-buildmode=pie", NULL},
+    {NULL, NULL, NULL},
+};
+static const struct helper_goway newest_ways[] = {
+    {"-stripped", "'-ldflags=-s -w'", NULL},
+    {"-pie-stripped", "-buildmode=pie '-ldflags=-s -w'", NULL},
+    {"", "", NULL},
+    {"-pie", "-buildmode=pie", NULL},
+    {"-s", "-ldflags=-s", NULL},
+    {"-v3", "'-ldflags=-s -w'", "GOAMD64=v3"},
+    {"-race", "-race '-ldflags=-s -w'", "CGO_ENABLED=1"},
+    {"-cgo", "-tags withcgo '-ldflags=-s -w'", "CGO_ENABLED=1"},
+    {"-cgo-static", "-tags withcgo '-ldflags=-s -w -linkmode=external -extldflags=-static'", "CGO_ENABLED=1"},
+    {NULL, NULL, NULL},
+};
+/* clang-format on */
+
+const struct helper_goway *const helper_goway_stripped = &some_ways[0];
+const struct helper_goway *const helper_goways_newest = &newest_ways[2];
+
 static const char *const some[] = {
     "1.19.13", "1.22.12", "1.23.0", "1.23.12", "1.24.10", HELPER_GOVERSIONS_NEWEST, NULL};
 static const char *const every[] = {"1.18.10",
@@ -57,4 +94,34 @@ bool helper_goversions_has(const char *version)
             return true;
     }
     return false;
+}
+
+const struct helper_goway *helper_goways(const char *version)
+{
+    if (!helper_goversions_chosen())
+        return some_ways;
+    return strcmp(version, HELPER_GOVERSIONS_NEWEST) == 0 ? newest_ways : all_ways;
+}
+
+int helper_goway_build(const char *version, const char *name, const struct helper_goway *way,
+                       char *out, size_t out_bytes)
+{
+    char variable[NAME_BYTES] = "";
+    char *value = NULL;
+    int r;
+
+    if (way->env) {
+        (void)snprintf(variable, sizeof(variable), "%s", way->env);
+        value = strchr(variable, '=');
+        if (!value)
+            return 1;
+        *value++ = '\0';
+        if (setenv(variable, value, 1) != 0)
+            return 1;
+    }
+    r = helper_gotarget_build(version, name, way->suffix, way->flags, out, out_bytes);
+    if (value)
+        (void)unsetenv(variable);
+    /* what was asked for by name has to be there */
+    return r == EXIT_SKIP && helper_goversions_chosen() ? 1 : r;
 }
