@@ -93,7 +93,8 @@ unsigned state_refuses_runtime(const struct state *st, uint32_t kind,
     if (!(t->rights & WIRE_RIGHT_MEMORY) || !(t->rights & WIRE_RIGHT_FILES))
         return say(why, 501, "this profile needs a right that is missing here", memory_reason(t));
     if (!state_is_go(st))
-        return say(why, 501, "this profile is read from a known Go runtime, and the target has none",
+        return say(why, 501,
+                   "this profile is read from a known Go runtime, and the target has none",
                    st->about.note);
     if (session_broken(&st->session, session_runtime_kind(kind), t->generation))
         return say(why, 503, "the sampler crashed three times in a row on this kind of profile",
