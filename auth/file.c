@@ -1,48 +1,10 @@
 #include "auth/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "auth/auth.h"
-
-/* Fill ${out}; one byte more than allowed tells that the file is too long. */
-static int slurp(const char *path, char *out, size_t bytes, size_t *ret_bytes, struct err *e)
-{
-    /* O_NONBLOCK: a pipe put there must not hang the server; symlinks are the kubelet's way */
-    /* opened anew each time: the kubelet swaps a symlink above the file (facts: a rename of ..data)
-     */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    size_t used = 0;
-    struct stat st;
-    int r = 0;
-
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        r = err_set(e, -errno, "%s: cannot be read: %m", path);
-        goto out;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        r = err_set(e, -EINVAL, "%s: is no file", path);
-        goto out;
-    }
-    while (used < bytes) {
-        ssize_t n = read(fd, out + used, bytes - used);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            r = err_set(e, -errno, "%s: cannot be read: %m", path);
-        if (n <= 0)
-            break;
-        used += (size_t)n;
-    }
-    *ret_bytes = used;
-out:
-    if (fd >= 0)
-        (void)close(fd);
-    return r;
-}
+#include "config/slurp.h"
 
 /* The rule and never the bytes: an error goes into a log, and a bad token is often a good password.
  */
@@ -96,19 +58,18 @@ static int each_line(const char *path, const char *text, size_t bytes, auth_file
 
 int auth_file_tokens(const char *path, auth_file_token token, void *ctx, struct err *e)
 {
-    char *text = malloc(AUTH_FILE_MAX_BYTES + 1);
-    size_t bytes = 0;
+    struct buf text;
     int r;
 
-    if (!text)
-        return err_set(e, -ENOMEM, "no memory for %s", path);
-    r = slurp(path, text, AUTH_FILE_MAX_BYTES + 1, &bytes, e);
-    if (r == 0 && bytes > AUTH_FILE_MAX_BYTES)
-        r = err_set(e, -EINVAL, "%s: larger than %d bytes", path, AUTH_FILE_MAX_BYTES);
+    buf_init(&text, AUTH_FILE_MAX_BYTES);
+    r = slurp_file(path, &text, e);
+    if (r == -EFBIG)
+        r = -EINVAL; /* for the caller it is a bad file like any other */
     if (r == 0)
-        r = each_line(path, text, bytes, token, ctx, e);
+        r = each_line(path, text.data ? (const char *)text.data : "", text.len, token, ctx, e);
     /* freed memory is reused for answers to strangers */
-    explicit_bzero(text, AUTH_FILE_MAX_BYTES + 1);
-    free(text);
+    if (text.data)
+        explicit_bzero(text.data, text.cap);
+    buf_release(&text);
     return r;
 }
