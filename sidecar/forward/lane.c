@@ -324,6 +324,7 @@ static void send_part(struct lane *l)
         .headers_count = part->headers_count,
         .body = part->body.data,
         .bytes = part->body.len,
+        .body_owned = true, /* l->shaped stays until it is answered or forgotten */
         .total_ms = part->total_ms ? part->total_ms : timeout,
     };
     struct err e = {0};
