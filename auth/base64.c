@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include <mbedtls/base64.h>
+
 /* The alphabet of RFC 4648, table 1; "-" and "_" are the URL form and not taken here. */
 static int digit(char c)
 {
@@ -47,4 +49,11 @@ int auth_base64_decode(const char *in, size_t bytes, unsigned char *out, size_t 
         return -EINVAL;
     *ret_bytes = used;
     return 0;
+}
+
+int auth_base64_encode(const void *in, size_t bytes, char *out, size_t out_bytes)
+{
+    size_t n;
+
+    return mbedtls_base64_encode((unsigned char *)out, out_bytes, &n, in, bytes) ? -ENOSPC : 0;
 }

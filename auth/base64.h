@@ -1,5 +1,5 @@
 /*
- * base64.h: strict decoding of base64 (RFC 4648, 4), for the Basic scheme.
+ * base64.h: base64 (RFC 4648, 4) for the Basic scheme: strict decoding, and encoding.
  */
 #ifndef AUTH_BASE64_H
 #define AUTH_BASE64_H
@@ -13,5 +13,8 @@
  */
 int auth_base64_decode(const char *in, size_t bytes, unsigned char *out, size_t out_bytes,
                        size_t *ret_bytes);
+
+/** auth_base64_encode(in, bytes, out, out_bytes): with padding and a NUL. 0 or -ENOSPC. */
+int auth_base64_encode(const void *in, size_t bytes, char *out, size_t out_bytes);
 
 #endif

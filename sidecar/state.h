@@ -36,6 +36,7 @@ struct state {
     struct delta_store deltas; /* what the delta_* paths gave last */
     struct leak_watch *leak_watch;
     struct session session;
+    struct store *store;       /* NULL: nothing is kept or forwarded */
     struct metrics metrics;
 
     struct wire_status status; /* of the guard, zeroed before the first news */

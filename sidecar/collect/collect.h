@@ -2,11 +2,12 @@
  * collect.h: profiles on a schedule, from the sampler or from the target's own endpoint, into the
  * store.
  *
- * The beat of a Pod is shifted by a hash of its name and host (COLLECT_JITTER of the interval), so
- * that a fleet does not sample in step; it holds across restarts. A CPU window that a client's
- * profile occupies is asked for again until it may run (limits.concurrent), never beside the
- * client. What is cumulative becomes growth (sidecar/delta.h); the first one of a target's life is
- * the base and is not kept. Labels and texts go through the policy (profile/policy.h) once, here.
+ * The beat of a Pod is shifted by a hash of its host's name, so that a fleet does not sample in
+ * step; it holds across restarts. Our own windows take no client's place (limits.concurrent counts
+ * clients): they run beside them, in a slot of the sampler that is free, and ask again in
+ * COLLECT_RETRY_MS when none is. What is cumulative becomes growth (sidecar/delta.h); the first one
+ * of a target's life is the base and is not kept. Labels and texts go through the policy
+ * (profile/policy.h) once, here.
  *
  * Last words: when the target ends or SIGTERM comes, the running window is closed and kept.
  */
@@ -44,7 +45,13 @@ void collect_news(struct collect *c);
 
 /** collect_drain(c): close the running window; collect_idle() tells when all of it is kept. */
 void collect_drain(struct collect *c);
-bool collect_idle(const struct collect *c);
+bool collect_idle(const struct collect *c); /* NULL-safe */
+
+/** collect_secrets(c): files with credentials have changed. NULL-safe. */
+void collect_secrets(struct collect *c);
+
+/** collect_scrape(c): the target's own endpoint, for the routes; NULL when none is configured. */
+struct scrape *collect_scrape(struct collect *c);
 
 size_t collect_count(const struct collect *c); /* NULL-safe */
 void collect_look(const struct collect *c, size_t i, struct collect_status *ret);

@@ -1,0 +1,293 @@
+#include "sidecar/collect/scrape.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "auth/base64.h"
+#include "base/log.h"
+#include "base/magic.h"
+#include "config/slurp.h"
+
+enum {
+    SCRAPE_MAGIC = 0x53435250,
+    SCRAPE_JOBS_MAX = 64,
+    SCRAPE_SECRET_BYTES = 8192,
+    SCRAPE_AUTH_BYTES = 2 * SCRAPE_SECRET_BYTES,
+    SCRAPE_TIMEOUT_MS = 10000,
+    MS_PER_SEC = 1000,
+};
+
+/* One scrape_get() under way. */
+struct scrape_job {
+    uint32_t ticket; /* 0: free */
+    uint32_t asked;  /* the client's */
+    struct scrape *owner;
+    char name[SCRAPE_NAME_BYTES];
+    uint64_t seconds;
+    scrape_came then;
+    void *data;
+};
+
+struct scrape {
+    unsigned magic;
+    struct client_url url;
+    struct client *client;
+    struct config_client_auth_data auth;
+    uint64_t timeout_ms;
+    char header[SCRAPE_AUTH_BYTES]; /* Authorization's value; "": none */
+    struct scrape_job jobs[SCRAPE_JOBS_MAX];
+    uint32_t next_ticket;
+};
+
+bool scrape_name_ok(const char *name)
+{
+    static const char good[] = "abcdefghijklmnopqrstuvwxyz"
+                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    size_t bytes = strlen(name);
+
+    return bytes > 0 && bytes < SCRAPE_NAME_BYTES && strspn(name, good) == bytes &&
+           !strstr(name, "..") && name[0] != '.';
+}
+
+/* --- credentials --- */
+
+static int basic_header(const struct config_client_auth_data *a, char *out, struct err *e)
+{
+    char pair[SCRAPE_SECRET_BYTES + CONFIG_TEXT_BYTES];
+    int n = snprintf(pair, CONFIG_TEXT_BYTES + 1, "%s:", a->basic_user);
+    int r = 0;
+
+    if (n < 0 || n > CONFIG_TEXT_BYTES)
+        return err_set(e, -EINVAL, "the user's name is too long");
+    if (a->password_file[0])
+        r = slurp_secret(a->password_file, pair + n, SCRAPE_SECRET_BYTES, e);
+    if (r == 0) {
+        memcpy(out, "Basic ", 6);
+        r = auth_base64_encode(pair, strlen(pair), out + 6, SCRAPE_AUTH_BYTES - 6);
+    }
+    explicit_bzero(pair, sizeof(pair));
+    return r;
+}
+
+static int read_secrets(const struct config_client_auth_data *a, char *out, struct err *e)
+{
+    out[0] = '\0';
+    if (a->basic_user[0])
+        return basic_header(a, out, e);
+    if (!a->bearer_file[0])
+        return 0;
+    memcpy(out, "Bearer ", 7);
+    return slurp_secret(a->bearer_file, out + 7, SCRAPE_AUTH_BYTES - 7, e);
+}
+
+void scrape_secrets(struct scrape *s)
+{
+    char header[SCRAPE_AUTH_BYTES];
+    struct err e = {0};
+
+    if (!s)
+        return;
+    if (read_secrets(&s->auth, header, &e) == 0)
+        memcpy(s->header, header, sizeof(s->header));
+    else
+        log_warn("the scrape's credentials cannot be read again", LOG_STR("why", e.text));
+    explicit_bzero(header, sizeof(header));
+    if (client_reload(s->client, &e))
+        log_warn("the scrape's certificates cannot be read again", LOG_STR("why", e.text));
+}
+
+/* --- asking --- */
+
+static int ask(struct scrape *s, const char *name, const char *query, uint64_t total_ms,
+               size_t body_max_bytes, const struct client_stream *stream, client_answered answered,
+               void *data, uint32_t *ret)
+{
+    char path[CLIENT_URL_BYTES];
+    struct client_request request = {
+        .method = "GET",
+        .path = path,
+        .total_ms = total_ms,
+        .body_max_bytes = body_max_bytes,
+    };
+    int n =
+        snprintf(path, sizeof(path), "%s/%s%s%s", s->url.path, name, query[0] ? "?" : "", query);
+
+    if (n < 0 || (size_t)n >= sizeof(path))
+        return -EINVAL;
+    if (s->header[0])
+        request.headers[request.headers_count++] =
+            (struct client_header){"Authorization", s->header};
+    return client_ask(s->client, &request, stream, answered, data, ret);
+}
+
+static void answered(void *data, const struct client_answer *a);
+
+static int job_ask(struct scrape_job *j)
+{
+    char query[32] = "";
+
+    if (j->seconds)
+        (void)snprintf(query, sizeof(query), "seconds=%llu", (unsigned long long)j->seconds);
+    return ask(j->owner, j->name, query, j->owner->timeout_ms + j->seconds * MS_PER_SEC,
+               ITEM_RAW_MAX_BYTES, NULL, answered, j, &j->asked);
+}
+
+/* The row is free before its callback runs, which may ask again at once. */
+static void finish(struct scrape_job *j, struct scrape_answer *answer)
+{
+    scrape_came then = j->then;
+    void *data = j->data;
+
+    answer->seconds = j->seconds;
+    memset(j, 0, sizeof(*j));
+    then(data, answer);
+}
+
+/* Go <= 1.22 refuses with 400 what its server's WriteTimeout would cut (net/http/pprof, Profile:
+ * durationExceedsWriteTimeout). */
+static bool too_long(const struct scrape_job *j, const struct client_answer *a)
+{
+    static const char said[] = "WriteTimeout";
+
+    return a->fate == CLIENT_ANSWERED && a->status == 400 && j->seconds > SCRAPE_SECONDS_MIN &&
+           a->bytes && memmem(a->body, a->bytes, said, sizeof(said) - 1);
+}
+
+static int result_of(const struct client_answer *a, char *why, size_t bytes)
+{
+    char line[128];
+
+    if (a->fate != CLIENT_ANSWERED) {
+        (void)snprintf(why, bytes, "%s", a->why);
+        return a->fate == CLIENT_TOO_LARGE ? -EFBIG : -EIO;
+    }
+    if (a->status == 200 && a->bytes)
+        return 0;
+    (void)err_clean(line, sizeof(line), a->bytes ? a->body : "", a->bytes);
+    (void)snprintf(why, bytes, "HTTP %u: %s", a->status, a->bytes ? line : "an empty answer");
+    if (a->status == 404)
+        return -ENOENT;
+    return a->status == 500 ? -EBUSY : -EIO; /* Go says 500 when a CPU profile runs already */
+}
+
+static void answered(void *data, const struct client_answer *a)
+{
+    struct scrape_job *j = data;
+    char why[SCRAPE_WHY_BYTES] = "";
+    struct scrape_answer answer = {.status = a->status, .why = why};
+
+    if (too_long(j, a)) {
+        j->seconds /= 2;
+        if (job_ask(j) == 0)
+            return;
+    }
+    answer.result = result_of(a, why, sizeof(why));
+    answer.body = a->body;
+    answer.bytes = a->bytes;
+    finish(j, &answer);
+}
+
+int scrape_get(struct scrape *s, const char *name, uint64_t seconds, scrape_came then, void *data,
+               uint32_t *ret_ticket)
+{
+    struct scrape_job *j = NULL;
+    int r;
+
+    if (!scrape_name_ok(name))
+        return -EINVAL;
+    for (size_t i = 0; i < SCRAPE_JOBS_MAX && !j; i++) {
+        if (!s->jobs[i].ticket)
+            j = &s->jobs[i];
+    }
+    if (!j)
+        return -EBUSY;
+    *j = (struct scrape_job){.owner = s, .seconds = seconds, .then = then, .data = data};
+    (void)snprintf(j->name, sizeof(j->name), "%s", name);
+    r = job_ask(j);
+    if (r)
+        return r;
+    if (++s->next_ticket == 0)
+        s->next_ticket = 1;
+    j->ticket = s->next_ticket;
+    *ret_ticket = j->ticket;
+    return 0;
+}
+
+void scrape_drop(struct scrape *s, uint32_t ticket)
+{
+    for (size_t i = 0; ticket && i < SCRAPE_JOBS_MAX; i++) {
+        struct scrape_job *j = &s->jobs[i];
+
+        if (j->ticket != ticket)
+            continue;
+        client_forget(s->client, j->asked);
+        memset(j, 0, sizeof(*j));
+        return;
+    }
+}
+
+/* --- streams: the client's own tickets --- */
+
+int scrape_stream(struct scrape *s, const char *name, const char *query, uint64_t max_ms,
+                  const struct client_stream *stream, client_answered then, void *data,
+                  uint32_t *ret_ticket)
+{
+    if (!scrape_name_ok(name))
+        return -EINVAL;
+    return ask(s, name, query, s->timeout_ms + max_ms, 0, stream, then, data, ret_ticket);
+}
+
+void scrape_resume(struct scrape *s, uint32_t ticket)
+{
+    client_resume(s->client, ticket);
+}
+
+void scrape_stream_drop(struct scrape *s, uint32_t ticket)
+{
+    client_forget(s->client, ticket);
+}
+
+/* --- life --- */
+
+int scrape_new(uv_loop_t *loop, const struct config *c, struct scrape **ret, struct err *e)
+{
+    struct client_want want = {.tls = &c->collect.scrape.tls};
+    struct scrape *s;
+    int r;
+
+    *ret = NULL;
+    if (!c->collect.scrape.url[0])
+        return 0;
+    s = calloc(1, sizeof(*s));
+    if (!s)
+        return err_set(e, -ENOMEM, "out of memory");
+    s->magic = SCRAPE_MAGIC;
+    s->auth = c->collect.scrape.auth;
+    s->timeout_ms = c->collect.scrape.timeout_ms ? c->collect.scrape.timeout_ms : SCRAPE_TIMEOUT_MS;
+    r = client_url_parse(c->collect.scrape.url, &s->url, e);
+    if (r == 0)
+        r = read_secrets(&s->auth, s->header, e);
+    want.url = s->url;
+    /* a profile of N seconds says nothing for N seconds */
+    want.stall_ms = s->timeout_ms + (uint64_t)WIRE_SECONDS_MAX * MS_PER_SEC;
+    if (r == 0)
+        r = client_new(loop, &want, &s->client, e);
+    if (r) {
+        err_prefix(e, "collect.scrape: ");
+        scrape_free(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+void scrape_free(struct scrape *s)
+{
+    if (!s)
+        return;
+    MAGIC_CHECK(s, SCRAPE_MAGIC);
+    client_free(s->client);
+    explicit_bzero(s->header, sizeof(s->header));
+    s->magic = 0;
+    free(s);
+}
