@@ -2,8 +2,9 @@
  * google_token.h: the OAuth2 access token for Google's API, from the metadata server or for a
  * service account's key (RS256 JSON Web Token, RFC 7523).
  *
- * A token is asked for when it is first needed and again GOOGLE_TOKEN_EARLY_MS before it ends. The
- * key file is hostile until checked (bounded, JSON, RSA key). Neither key nor token is ever logged.
+ * A token is asked for when it is first needed and again GOOGLE_TOKEN_EARLY_MS before it ends (or
+ * after half of its life, if that is later). The key file is hostile until checked (bounded, JSON,
+ * RSA key). Neither key nor token is ever logged.
  */
 #ifndef SIDECAR_FORWARD_GOOGLE_TOKEN_H
 #define SIDECAR_FORWARD_GOOGLE_TOKEN_H
@@ -14,7 +15,6 @@
 
 enum {
     GOOGLE_TOKEN_EARLY_MS = 5 * 60 * 1000,
-    GOOGLE_TOKEN_RETRY_MS = 10000, /* after a failure */
     GOOGLE_KEY_MAX_BYTES = 64 * 1024,
 };
 
