@@ -161,10 +161,10 @@ static int event(const struct backend_plan *plan, const struct item *item, bool 
     stamp(start_ns > 0 ? start_ns : 0, from);
     stamp((start_ns > 0 ? start_ns : 0) + long_ns, to);
     json_begin(&j, out);
-    json_object(&j, NULL);
+    json_object_begin(&j, NULL);
     json_str(&j, "start", from);
     json_str(&j, "end", to);
-    json_array(&j, "attachments");
+    json_array_begin(&j, "attachments");
     json_str(&j, NULL, file);
     json_array_end(&j);
     json_str(&j, "tags_profiler", buf_text(&joined));

@@ -6,7 +6,7 @@
 
 static void backend_json(const struct forward_status *s, struct json *j)
 {
-    json_object(j, NULL);
+    json_object_begin(j, NULL);
     json_str(j, "name", s->name);
     json_str(j, "type", s->type);
     json_str(j, "circuit", s->circuit);
@@ -28,7 +28,7 @@ static void backend_json(const struct forward_status *s, struct json *j)
 
 static void row_json(const struct collect_status *s, struct json *j)
 {
-    json_object(j, NULL);
+    json_object_begin(j, NULL);
     json_str(j, "type", s->type);
     json_str(j, "source", s->source);
     json_u64(j, "taken", s->taken);
@@ -41,7 +41,7 @@ static void row_json(const struct collect_status *s, struct json *j)
 
 void report_json(const struct forward *f, const struct collect *c, struct json *j)
 {
-    json_array(j, "forward");
+    json_array_begin(j, "forward");
     for (size_t i = 0; i < forward_count(f); i++) {
         struct forward_status s;
 
@@ -49,7 +49,7 @@ void report_json(const struct forward *f, const struct collect *c, struct json *
         backend_json(&s, j);
     }
     json_array_end(j);
-    json_array(j, "collect");
+    json_array_begin(j, "collect");
     for (size_t i = 0; i < collect_count(c); i++) {
         struct collect_status s;
 
