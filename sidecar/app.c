@@ -14,7 +14,9 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "sidecar/banner.h"
+#include "sidecar/collect/collect.h"
 #include "sidecar/expiry.h"
+#include "sidecar/keep.h"
 #include "sidecar/reload.h"
 #include "sidecar/routes/dispatch.h"
 #include "sidecar/routes/table.h"
@@ -133,6 +135,7 @@ static void on_status(void *ctx, const struct wire_status *s)
     if (s->target.state == WIRE_TARGET_UP && a->begun)
         say_ready(a);
     ask_about(a);
+    collect_news(a->st.collect);
 }
 
 static void on_sampler(void *ctx, bool up)
@@ -142,6 +145,7 @@ static void on_sampler(void *ctx, bool up)
     MAGIC_CHECK(a, APP_MAGIC);
     a->st.sampler_up = up;
     ask_about(a);
+    collect_news(a->st.collect);
 }
 
 /*
@@ -191,7 +195,7 @@ static void on_drain(uv_timer_t *t)
     struct server_counts counts;
 
     server_counts(a->st.server, &counts);
-    if (counts.connections == 0 || clock_mono_ns() >= a->drain_ends_ns)
+    if ((counts.connections == 0 && keep_idle(&a->st)) || clock_mono_ns() >= a->drain_ends_ns)
         stop(a, 0);
 }
 
@@ -210,7 +214,8 @@ static void on_term(uv_signal_t *h, int signum)
     a->drain_ends_ns = clock_mono_ns() + a->st.config->drain_ms * CLOCK_NS_PER_MS;
     log_info("draining", LOG_U64("profiles_running", session_count(&a->st.session)));
     server_drain(a->st.server);
-    peers_finish(a->st.peers); /* each running profile is served with what it has */
+    peers_finish(a->st.peers); /* each running profile is served or kept with what it has */
+    keep_drain(&a->st);
     (void)uv_timer_start(&a->handles->timer[TIMER_DRAIN], on_drain, 0, DRAIN_LOOK_MS);
 }
 
@@ -340,6 +345,8 @@ int app_new(uv_loop_t *loop, int guard_fd, int argc, char **argv, struct app **r
     if (r == 0)
         r = open_runtime(a, e);
     if (r == 0)
+        r = keep_open(&a->st, e);
+    if (r == 0)
         r = listen_everywhere(a, e);
     if (r) {
         (void)app_end(a);
@@ -365,7 +372,7 @@ int app_begin(struct app *a, struct err *e)
     if (r)
         return err_set(e, r, "cannot begin: %s", uv_strerror(r));
     a->begun = true;
-    return 0;
+    return keep_begin(&a->st, e);
 }
 
 int app_end(struct app *a)
@@ -378,6 +385,7 @@ int app_end(struct app *a)
     if (a->st.server)
         server_free(a->st.server); /* first: what it drops asks the peers to cancel */
     leak_watch_free(a->st.leak_watch);
+    keep_close(&a->st);      /* what collects asks the peers too */
     peers_free(a->st.peers); /* before the readings: it has their rows as its callbacks' data */
     readings_free(a->st.readings);
     delta_store_release(&a->st.deltas);

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+#include "sidecar/keep.h"
+
 static struct session_rules rules_of(const struct config *c)
 {
     return (struct session_rules){
@@ -153,6 +155,7 @@ static int swap(struct reload *r, struct state *st, struct err *e)
     session_set_rules(&st->session, &rules);
     r->watch = looks;
     log_setup("sidecar", config->log.level, config->log.format);
+    keep_reload(st);
     return 0;
 }
 

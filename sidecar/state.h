@@ -36,7 +36,9 @@ struct state {
     struct delta_store deltas; /* what the delta_* paths gave last */
     struct leak_watch *leak_watch;
     struct session session;
-    struct store *store;       /* NULL: nothing is kept or forwarded */
+    struct store *store;     /* profiles that wait; NULL: nothing is kept or forwarded */
+    struct forward *forward; /* NULL without backends */
+    struct collect *collect; /* the schedule */
     struct metrics metrics;
 
     struct wire_status status; /* of the guard, zeroed before the first news */

@@ -22,6 +22,7 @@ struct collect {
     struct row_room room;
     struct row rows[COLLECT_ROWS_MAX];
     size_t count;
+    __typeof__(((struct config *)NULL)->collect) made_of; /* what the rows come from */
 };
 
 static void wind(struct collect *c);
@@ -133,32 +134,43 @@ static int make_rows(struct collect *c, struct err *e)
     return 0;
 }
 
-int collect_reload(struct collect *c, struct err *e)
+/* New rows have no base yet, so they are made anew only when the schedule has changed. */
+static int renew_rows(struct collect *c, struct err *e)
 {
     struct row_room *room = &c->room;
     const struct config *config = room->st->config;
-    struct refine_policy *policy;
     struct scrape *scrape;
-    int r = make_policy(config, &policy, e);
+    int r;
 
+    if (memcmp(&c->made_of, &config->collect, sizeof(c->made_of)) == 0) {
+        scrape_secrets(room->scrape);
+        return 0;
+    }
+    r = scrape_new(room->loop, config, &scrape, e);
     if (r)
         return r;
-    r = scrape_new(room->loop, config, &scrape, e);
-    if (r) {
-        refine_policy_put(policy);
-        return r;
-    }
     drop_rows(c);
     scrape_free(room->scrape);
-    refine_policy_put(room->policy);
     room->scrape = scrape;
-    room->policy = policy;
     /* without a store there is nowhere to put them: the scrape is then for the routes alone */
     if (config->collect.every_ms && room->st->store)
         r = make_rows(c, e);
-    if (c->count)
-        wind(c);
+    if (r == 0)
+        memcpy(&c->made_of, &config->collect, sizeof(c->made_of));
+    wind(c);
     return r;
+}
+
+int collect_reload(struct collect *c, struct err *e)
+{
+    struct refine_policy *policy;
+    int r = make_policy(c->room.st->config, &policy, e);
+
+    if (r)
+        return r;
+    refine_policy_put(c->room.policy);
+    c->room.policy = policy;
+    return renew_rows(c, e);
 }
 
 /* --- life --- */

@@ -26,7 +26,11 @@ const struct backend_ops *backend_ops_of(enum config_backend_type type)
     static const struct backend_ops *const ops[CONFIG_BACKEND_TYPES] = {
         [CONFIG_BACKEND_PYROSCOPE] = &backend_pyroscope,
         [CONFIG_BACKEND_PARCA] = &backend_parca,
+        [CONFIG_BACKEND_DATADOG] = &backend_datadog,
+        [CONFIG_BACKEND_GOOGLE] = &backend_google,
         [CONFIG_BACKEND_OTLP] = &backend_otlp,
+        [CONFIG_BACKEND_DIRECTORY] = &backend_directory,
+        [CONFIG_BACKEND_S3] = &backend_s3,
     };
 
     return (size_t)type < CONFIG_BACKEND_TYPES && ops[type] ? ops[type] : &none;

@@ -54,6 +54,8 @@ int plan_backend_make(const struct config *c, size_t index, struct backend_plan 
         set_label(p, &c->labels[i]);
     for (size_t i = 0; i < p->config.labels_count; i++)
         set_label(p, &p->config.labels[i]);
+    memcpy(p->keep, c->sample_labels.keep, sizeof(p->keep));
+    p->keep_count = c->sample_labels.keep_count;
     service = backend_label(p, "service_name");
     (void)snprintf(p->service, sizeof(p->service), "%s", service ? service : "");
     if (gethostname(p->hostname, sizeof(p->hostname) - 1) != 0)

@@ -5,6 +5,7 @@
 #include "sidecar/routes/api.h"
 
 #include "base/json.h"
+#include "sidecar/forward/report.h"
 #include "wire/rate_names.h"
 
 static const char *state_name(uint32_t state)
@@ -143,6 +144,7 @@ void api_status_json(const struct state *st, uint32_t scopes, struct buf *out)
     json_u64(&j, "in_flight", session_count(&st->session));
     if ((scopes & CONFIG_SCOPE_GOROUTINE) && leak_watch_leak(st->leak_watch))
         leak_json(leak_watch_leak(st->leak_watch), &j, "goroutines");
+    report_json(st->forward, st->collect, &j);
     limits(&j, st->config);
     json_bool(&j, "reload_ok", st->reload_ok);
     programs(&j, &st->status);

@@ -5,6 +5,7 @@
 #include "sidecar/routes/health.h"
 
 #include "base/magic.h"
+#include "sidecar/forward/report.h"
 
 static void text(struct visit *v, const char *what)
 {
@@ -66,6 +67,7 @@ static void answer_metrics(struct visit *v, const struct wire_stats *stats)
     now.certificates_refused = counts.certificates_refused;
     buf_init(&body, METRICS_TEXT_MAX_BYTES);
     metrics_print(&st->metrics, &now, &body);
+    report_metrics(st->forward, st->collect, &body);
     visit_answer(v, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
 }
 
