@@ -17,6 +17,8 @@ enum {
     LL_ADD_RULE = 445,
     LL_RESTRICT_SELF = 446,
     LL_RULE_PATH_BENEATH = 1,
+    LL_RULE_NET_PORT = 2,
+    LL_ABI_NET = 4,
     LL_ABI_MAX = 7,
 };
 
@@ -28,7 +30,8 @@ enum {
 #define LL_FS_MAKE_REG    UINT64_C(0x100)
 #define LL_FS_REFER       UINT64_C(0x2000) /* links and renames between folders; ABI 2 */
 #define LL_NET_TCP        UINT64_C(3)      /* bind, connect */
-#define LL_SCOPE          UINT64_C(3)      /* abstract unix sockets, signals */
+#define LL_NET_CONNECT    UINT64_C(2)
+#define LL_SCOPE          UINT64_C(3) /* abstract unix sockets, signals */
 
 #define LL_FS_READ (LL_FS_READ_FILE | LL_FS_READ_DIR)
 #define LL_FS_KEEP \
@@ -84,6 +87,19 @@ int landlock_allow_paths(const struct sandbox_want *want, int ruleset)
     return r;
 }
 
+static int allow_ports(const struct sandbox_want *want, int ruleset)
+{
+    for (size_t i = 0; i < want->ports_count; i++) {
+        const struct {
+            uint64_t access, port;
+        } rule = {LL_NET_CONNECT, want->ports[i]};
+
+        if (syscall(LL_ADD_RULE, ruleset, LL_RULE_NET_PORT, &rule, 0) != 0)
+            return -errno;
+    }
+    return 0;
+}
+
 int landlock_enter(const struct sandbox_want *want)
 {
     long abi = syscall(LL_CREATE_RULESET, NULL, 0, 1u /* which ABI? */);
@@ -97,7 +113,7 @@ int landlock_enter(const struct sandbox_want *want)
     if (abi > LL_ABI_MAX)
         abi = LL_ABI_MAX;
     set.fs = fs_rights(abi);
-    set.net = abi >= 4 ? LL_NET_TCP : 0;
+    set.net = abi >= LL_ABI_NET ? LL_NET_TCP : 0;
     set.scoped = abi >= 6 ? LL_SCOPE : 0;
     bytes = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
     fd = (int)syscall(LL_CREATE_RULESET, &set, bytes, 0);
@@ -105,6 +121,8 @@ int landlock_enter(const struct sandbox_want *want)
         return -errno;
     if (want->allow)
         r = want->allow(want, fd);
+    if (r == 0 && abi >= LL_ABI_NET)
+        r = allow_ports(want, fd);
     if (r == 0 && syscall(LL_RESTRICT_SELF, fd, 0) != 0)
         r = -errno;
     (void)close(fd);

@@ -27,6 +27,7 @@
 enum {
     SANDBOX_PATHS_MAX = 256,
     SANDBOX_WRITES_MAX = 24,
+    SANDBOX_PORTS_MAX = 64,
     SANDBOX_UID = 65532,     /* "nonroot" of common images: owns nothing */
     SANDBOX_ADDRESS_GIB = 4, /* RLIMIT_AS of sampler and sidecar: rings and profiles are far less */
 };
@@ -51,6 +52,13 @@ struct sandbox_want {
      * one, nothing can be opened for writing at all (seccomp) */
     const char *write_paths[SANDBOX_WRITES_MAX];
     size_t write_paths_count;
+    /*
+     * May connect to these TCP ports (Landlock, where the kernel knows ports) and resolve names for
+     * it; without any, no socket can be made at all (seccomp). Unix sockets and UDP have no such
+     * bound.
+     */
+    uint16_t ports[SANDBOX_PORTS_MAX];
+    size_t ports_count;
     /*
      * Starts all threads that the program will ever have; NULL: none. Capabilities, no_new_privs
      * and Landlock belong to a thread, and a new one has those of the thread that makes it: so it

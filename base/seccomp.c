@@ -10,6 +10,8 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -77,7 +79,7 @@ static const int common_calls[] = {
 static const int sidecar_calls[] = {
     SYS_epoll_pwait, SYS_epoll_ctl,   SYS_accept4,    SYS_shutdown, SYS_getsockopt,
     SYS_getsockname, SYS_getpeername, SYS_newfstatat, SYS_statx,    SYS_getdents64,
-    SYS_readlinkat,  SYS_geteuid,     SYS_getgid,     SYS_getegid,
+    SYS_readlinkat,  SYS_geteuid,     SYS_getgid,     SYS_getegid,  SYS_uname,
 #ifdef SYS_epoll_wait
     SYS_epoll_wait,
 #endif
@@ -96,6 +98,17 @@ static const int keeper_calls[] = {
     SYS_renameat,
 #endif
 };
+
+/*
+ * Where it connects. bind(2) is the resolver's, for the netlink socket that tells which addresses
+ * we have (glibc, check_pf.c); a TCP one is refused by Landlock. sendmmsg(2) is its A and AAAA.
+ */
+static const int caller_calls[] = {
+    SYS_connect,
+    SYS_bind,
+    SYS_sendmmsg,
+};
+static const uint32_t caller_families[] = {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK};
 
 struct program {
     struct sock_filter insn[SECCOMP_MAX_INSNS];
@@ -168,6 +181,18 @@ static void when_socket_option(struct program *p, uint32_t level, uint32_t name)
     give(p, SECCOMP_RET_KILL_PROCESS);
 }
 
+/* If the call is setsockopt: this one too; the next rule judges the others. */
+static void when_socket_option_too(struct program *p, uint32_t level, uint32_t name)
+{
+    add(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 6);
+    load(p, arg_low(1));
+    add(p, BPF_JMP | BPF_JEQ | BPF_K, level, 0, 3);
+    load(p, arg_low(2));
+    add(p, BPF_JMP | BPF_JEQ | BPF_K, name, 0, 1);
+    give(p, SECCOMP_RET_ALLOW);
+    load(p, offsetof(struct seccomp_data, nr));
+}
+
 static void head(struct program *p)
 {
     load(p, offsetof(struct seccomp_data, arch));
@@ -184,12 +209,23 @@ static void head(struct program *p)
  * What only the sidecar may do: serve, read the files of its configuration again, and keep profiles
  * where there is a folder for them (which folder, only Landlock can tell).
  */
-static void sidecar_body(struct program *p, bool keeps)
+static void caller_body(struct program *p)
 {
+    for (size_t i = 0; i < sizeof(caller_calls) / sizeof(caller_calls[0]); i++)
+        when(p, caller_calls[i], SECCOMP_RET_ALLOW);
+    when_one_of(p, SYS_socket, 0, caller_families,
+                sizeof(caller_families) / sizeof(caller_families[0]), SECCOMP_RET_ERRNO | EACCES);
+}
+
+static void sidecar_body(struct program *p, const struct sandbox_want *want)
+{
+    bool keeps = want->write_paths_count > 0;
     uint32_t refused = keeps ? OPEN_ODD : OPEN_CHANGES;
 
     for (size_t i = 0; i < sizeof(sidecar_calls) / sizeof(sidecar_calls[0]); i++)
         when(p, sidecar_calls[i], SECCOMP_RET_ALLOW);
+    if (want->ports_count > 0)
+        when_socket_option_too(p, IPPROTO_TCP, TCP_NODELAY);
     when_socket_option(p, SOL_SOCKET, SO_SNDBUF);
     when_one_of(p, SYS_ioctl, 1, ioctl_requests, sizeof(ioctl_requests) / sizeof(ioctl_requests[0]),
                 SECCOMP_RET_ERRNO | ENOTTY);
@@ -200,6 +236,8 @@ static void sidecar_body(struct program *p, bool keeps)
 #endif
     for (size_t i = 0; keeps && i < sizeof(keeper_calls) / sizeof(keeper_calls[0]); i++)
         when(p, keeper_calls[i], SECCOMP_RET_ALLOW);
+    if (want->ports_count > 0)
+        caller_body(p);
 }
 
 static void sampler_body(struct program *p)
@@ -224,7 +262,7 @@ static void body(struct program *p, const struct sandbox_want *want)
     when_one_of(p, SYS_fcntl, 1, fcntl_commands, sizeof(fcntl_commands) / sizeof(fcntl_commands[0]),
                 SECCOMP_RET_KILL_PROCESS);
     if (want->role == SANDBOX_SIDECAR)
-        sidecar_body(p, want->write_paths_count > 0);
+        sidecar_body(p, want);
     else
         sampler_body(p);
     /* tried by libraries, done without: io_uring (libuv >= 1.45), thread and kernel hints */

@@ -27,11 +27,13 @@ static void rest(struct row *r)
 
 static void failed(struct row *r, const char *why)
 {
+    size_t kept = sizeof(r->status.last_error) - 1;
+
     r->status.failed++;
-    if (strcmp(r->status.last_error, why) != 0) /* said once, not once a minute */
+    if (strncmp(r->status.last_error, why, kept) != 0) /* said once, not once a minute */
         log_warn("a profile could not be collected", LOG_STR("type", r->type),
                  LOG_STR("source", r->status.source), LOG_STR("why", why));
-    (void)snprintf(r->status.last_error, sizeof(r->status.last_error), "%s", why);
+    (void)snprintf(r->status.last_error, kept + 1, "%s", why);
     rest(r);
 }
 

@@ -9,9 +9,9 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <zstd.h>
 
@@ -319,6 +319,7 @@ static int default_url(const struct config_backend *config, char *ret, size_t by
     static const char socket_path[] = "/var/run/datadog/apm.socket";
     const char *url = getenv("DD_TRACE_AGENT_URL"), *host = getenv("DD_AGENT_HOST");
     const char *port = getenv("DD_TRACE_AGENT_PORT"), *site = getenv("DD_SITE");
+    struct stat there;
     int n;
 
     if (config->api_key_file[0])
@@ -329,7 +330,7 @@ static int default_url(const struct config_backend *config, char *ret, size_t by
         n = snprintf(ret, bytes, "%s", url);
     else if (host || port)
         n = snprintf(ret, bytes, "http://%s:%s", host ? host : "localhost", port ? port : "8126");
-    else if (access(socket_path, W_OK) == 0)
+    else if (stat(socket_path, &there) == 0 && S_ISSOCK(there.st_mode))
         n = snprintf(ret, bytes, "unix:%s", socket_path);
     else
         n = snprintf(ret, bytes, "http://localhost:8126");

@@ -29,9 +29,10 @@ static int write_all(int fd, const unsigned char *data, size_t bytes)
 
 static int write_file(int folder, const char *temporary, const struct backend_input *in)
 {
-    int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-    int r;
+    int fd, r;
 
+    (void)unlinkat(folder, temporary, 0); /* of a try that was cut short */
+    fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
     if (fd < 0)
         return -errno;
     r = write_all(fd, in->gzip, in->gzip_bytes);
@@ -46,7 +47,7 @@ static int deliver(const struct backend_plan *plan, const struct backend_input *
     int folder, r;
 
     /* made anew when it was deleted under us; what cannot be made is told by open(2) */
-    (void)mkdir(plan->config.path, 0750);
+    (void)mkdirat(AT_FDCWD, plan->config.path, 0750);
     folder = open(plan->config.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
         return err_set(e, -errno, "%s: %m", plan->config.path);
