@@ -299,6 +299,27 @@ static int expand(struct writer *w, const struct record *r)
 
 /* ---- The forms */
 
+static void put_ring(struct buf *out, const char *name, const uint64_t ring[GO_STATS_PAUSES])
+{
+    buf_printf(out, "# %s = [", name);
+    for (int i = 0; i < GO_STATS_PAUSES; i++)
+        buf_printf(out, "%s%" PRIu64, i ? " " : "", ring[i]);
+    buf_puts(out, "]\n");
+}
+
+/* The shortest number that reads back as the same, as fmt's %v. */
+static void put_fraction(struct buf *out, double value)
+{
+    char text[32];
+
+    for (int digits = 1; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof(text), "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    buf_printf(out, "# GCCPUFraction = %s\n", text);
+}
+
 /* What we know of runtime.MemStats, in its order and with its names; the others are left out. */
 static void put_memstats(struct writer *w, const struct go_stats *s)
 {
@@ -328,8 +349,14 @@ static void put_memstats(struct writer *w, const struct go_stats *s)
     X(other_sys_bytes, "OtherSys")
     X(next_gc_bytes, "NextGC")
     X(last_gc_unix_ns, "LastGC")
+    if (s->has_pauses) {
+        put_ring(out, "PauseNs", s->pause_ns);
+        put_ring(out, "PauseEnd", s->pause_end_ns);
+    }
     X(gc_count, "NumGC")
     X(gc_forced_count, "NumForcedGC")
+    if (s->has_pauses)
+        put_fraction(out, s->gc_cpu_fraction);
     buf_puts(out, "# DebugGC = false\n");
 #undef X
 }

@@ -8,7 +8,7 @@
 
 #include "wire/stats_names.h"
 
-enum gostats_kind { GAUGE, COUNTER };
+enum gostats_kind { GAUGE, COUNTER, SUMMARY };
 
 struct gostats_row {
     const char *field, *name;
@@ -42,6 +42,19 @@ static void print_seconds(uint64_t ns, struct buf *out)
     buf_printf(out, "%" PRIu64 ".%09" PRIu64 "\n", ns / 1000000000u, ns % 1000000000u);
 }
 
+/* A summary's samples stand behind one head, which comes with the first of them. */
+static void print_head(const struct gostats_row *row, struct buf *out)
+{
+    static const char *const types[] = {
+        [GAUGE] = "gauge", [COUNTER] = "counter", [SUMMARY] = "summary"};
+    int family = (int)strcspn(row->name, "{");
+
+    if (row->help[0] == '\0')
+        return;
+    buf_printf(out, "# HELP pillion_target_%.*s %s\n# TYPE pillion_target_%.*s %s\n", family,
+               row->name, row->help, family, row->name, types[row->kind]);
+}
+
 void gostats_print(const struct wire_stats *stats, struct buf *out)
 {
     if (!stats || stats->result)
@@ -51,8 +64,7 @@ void gostats_print(const struct wire_stats *stats, struct buf *out)
 
         if (!(stats->has >> i & 1))
             continue;
-        buf_printf(out, "# HELP pillion_target_%s %s\n# TYPE pillion_target_%s %s\n", row->name,
-                   row->help, row->name, row->kind == COUNTER ? "counter" : "gauge");
+        print_head(row, out);
         buf_printf(out, "pillion_target_%s ", row->name);
         if (is_nanoseconds(row))
             print_seconds(stats->value[i], out);

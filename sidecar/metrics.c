@@ -252,6 +252,16 @@ static void print_programs(const struct metrics_now *now, struct buf *out)
                    programs[i], p[i].rss_bytes);
 }
 
+static void print_go_info(const struct metrics_now *now, struct buf *out)
+{
+    if (!now->stats || now->stats->result || !now->about->version[0])
+        return;
+    family(out, "target_go_info", "gauge", "The Go version that the target was built with.");
+    buf_puts(out, "pillion_target_go_info{version=");
+    metrics_label(now->about->version, out);
+    buf_puts(out, "} 1\n");
+}
+
 void metrics_print(const struct metrics *m, const struct metrics_now *now, struct buf *out)
 {
     family(out, "build_info", "gauge", "The version of this program.");
@@ -266,6 +276,7 @@ void metrics_print(const struct metrics *m, const struct metrics_now *now, struc
     print_goroutines(m, out);
     if (now->leak)
         leak_metrics(now->leak, out);
+    print_go_info(now, out);
     gostats_print(now->stats, out);
     family(out, "cert_expiry_timestamp_seconds", "gauge", "When the served certificate ends.");
     if (now->cert_expiry)

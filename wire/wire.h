@@ -433,7 +433,7 @@ struct wire_runtime_read {
 };
 
 enum {
-    WIRE_STATS_MAX = 32,
+    WIRE_STATS_MAX = 48, /* bits of wire_stats.has */
 };
 
 /* ANS_STATS: the runtime's counters, in the order of GO_STATS (sampler/go/stats.h). */

@@ -23,7 +23,7 @@ enum {
     CLASSES = 68,  /* _NumSizeClasses */
     SPAN_CLASSES = 2 * CLASSES,
     GENERATIONS = 3, /* consistentHeapStats.stats */
-    PAUSES = 256,    /* mstats.pause_ns, a ring */
+    PAUSES = GO_STATS_PAUSES,
     SPANS_BATCH = 1024,
     WIDE_NELEMS_MINOR = 22,      /* mspan.nelems is a uint16 from there on, a word before */
     LATE_COUNT_MINOR = 19,       /* what is taken from a cached span is counted later since */
@@ -144,6 +144,8 @@ static uint32_t mstats_bytes(const struct go_layout *l)
                       l->mstats_last_gc_unix + 8,
                       l->mstats_pause_total_ns + 8,
                       l->mstats_pause_ns + PAUSES * 8,
+                      l->mstats_pause_end + PAUSES * 8,
+                      l->mstats_gc_cpu_fraction + 8,
                       l->mstats_heap_released + 8,
                       l->mstats_other_sys + 8,
                       l->mstats_gc_misc_sys + 8,
@@ -158,10 +160,11 @@ static uint32_t mstats_bytes(const struct go_layout *l)
 /* The same of gcController; a field that a version lacks is -1 and moves no end. */
 static uint32_t controller_bytes(const struct go_layout *l)
 {
-    int32_t ends[] = {l->gc_memory_limit, l->gc_heap_goal,     l->gc_percent_heap_goal,
-                      l->gc_heap_marked,  l->gc_heap_in_use,   l->gc_heap_released,
-                      l->gc_heap_free,    l->gc_total_alloc,   l->gc_total_free,
-                      l->gc_mapped_ready, l->gc_sweep_trigger, l->gc_triggered};
+    int32_t ends[] = {l->gc_percent,           l->gc_memory_limit, l->gc_heap_goal,
+                      l->gc_percent_heap_goal, l->gc_heap_marked,  l->gc_heap_in_use,
+                      l->gc_heap_released,     l->gc_heap_free,    l->gc_total_alloc,
+                      l->gc_total_free,        l->gc_mapped_ready, l->gc_sweep_trigger,
+                      l->gc_triggered};
     int32_t end = 0;
 
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
@@ -417,6 +420,7 @@ static void set_heap(struct stats *s, const struct heap *h)
     uint64_t collector = u64_at(m, l->mstats_gc_misc_sys) + h->work_bufs + h->ptr_bits;
 
     SET(s, heap_alloc_bytes, h->allocated - h->freed);
+    SET(s, alloc_bytes, h->allocated - h->freed);
     SET(s, alloc_bytes_total, h->allocated);
     SET(s, mallocs_total, h->mallocs);
     SET(s, frees_total, h->frees);
@@ -427,19 +431,65 @@ static void set_heap(struct stats *s, const struct heap *h)
     SET(s, heap_idle_bytes, sys - inuse);
     SET(s, stack_inuse_bytes, h->stacks);
     SET(s, stack_sys_bytes, h->stacks + u64_at(m, l->mstats_stacks_sys));
+    SET(s, mspan_sys_bytes, u64_at(m, l->mstats_mspan_sys));
+    SET(s, mcache_sys_bytes, u64_at(m, l->mstats_mcache_sys));
     SET(s, buck_hash_sys_bytes, u64_at(m, l->mstats_buckhash_sys));
     SET(s, gc_sys_bytes, collector);
     SET(s, other_sys_bytes, u64_at(m, l->mstats_other_sys));
     SET(s, sys_bytes,
-        sys + s->out.stack_sys_bytes + u64_at(m, l->mstats_mspan_sys) +
-            u64_at(m, l->mstats_mcache_sys) + s->out.buck_hash_sys_bytes + collector +
-            s->out.other_sys_bytes);
+        sys + s->out.stack_sys_bytes + s->out.mspan_sys_bytes + s->out.mcache_sys_bytes +
+            s->out.buck_hash_sys_bytes + collector + s->out.other_sys_bytes);
     SET(s, next_gc_bytes, heap_goal(s, h));
     if (l->gc_memory_limit >= 0)
         SET(s, memory_limit_bytes, u64_at(c, l->gc_memory_limit));
+    if (l->gc_percent >= 0) /* runtime/metrics.go, /gc/gogc:percent */
+        SET(s, gogc_percent,
+            i32_at(c, l->gc_percent) < 0 ? UINT64_MAX : (uint64_t)i32_at(c, l->gc_percent));
 }
 
-/* pause_ns is a ring: the last collection's is at (numgc + 255) % 256. */
+static int by_size(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* runtime/debug/garbage.go, ReadGCStats with five quantiles, which is what client_golang asks for.
+ */
+static void set_quantiles(struct stats *s, uint32_t count)
+{
+    uint64_t sorted[PAUSES] = {0};
+    size_t n = count < PAUSES ? count : PAUSES;
+
+    memcpy(sorted, s->out.pause_ns, n * sizeof(sorted[0])); /* not yet round the ring, or all */
+    qsort(sorted, n, sizeof(sorted[0]), by_size);
+    SET(s, gc_pause_0_ns, sorted[0]);
+    SET(s, gc_pause_25_ns, sorted[n / 4]);
+    SET(s, gc_pause_50_ns, sorted[n * 2 / 4]);
+    SET(s, gc_pause_75_ns, sorted[n * 3 / 4]);
+    SET(s, gc_pause_100_ns, sorted[n > 0 ? n - 1 : 0]);
+}
+
+/* Both rings, where the layout has them within what was read. */
+static void set_pauses(struct stats *s, uint32_t count)
+{
+    const struct go_layout *l = s->l;
+    int32_t last = MSTATS_MAX_BYTES - PAUSES * 8;
+
+    if (l->mstats_pause_ns < 0 || l->mstats_pause_ns > last || l->mstats_pause_end < 0 ||
+        l->mstats_pause_end > last || l->mstats_gc_cpu_fraction < 0 ||
+        l->mstats_gc_cpu_fraction > MSTATS_MAX_BYTES - 8)
+        return;
+    memcpy(s->out.pause_ns, s->mstats + l->mstats_pause_ns, sizeof(s->out.pause_ns));
+    memcpy(s->out.pause_end_ns, s->mstats + l->mstats_pause_end, sizeof(s->out.pause_end_ns));
+    memcpy(&s->out.gc_cpu_fraction, s->mstats + l->mstats_gc_cpu_fraction, sizeof(double));
+    s->out.has_pauses = true;
+    set_quantiles(s, count);
+    if (count > 0)
+        SET(s, gc_last_pause_ns, s->out.pause_ns[(count + PAUSES - 1) % PAUSES]);
+}
+
+/* The last collection's pause is at (numgc + 255) % 256 of the ring. */
 static void set_collections(struct stats *s)
 {
     const struct go_layout *l = s->l;
@@ -447,12 +497,11 @@ static void set_collections(struct stats *s)
     uint32_t count = (uint32_t)i32_at(m, l->mstats_numgc);
 
     SET(s, gc_count, count);
+    SET(s, gc_pause_count, count);
     SET(s, gc_forced_count, (uint32_t)i32_at(m, l->mstats_numforcedgc));
     SET(s, gc_pause_total_ns, u64_at(m, l->mstats_pause_total_ns));
     SET(s, last_gc_unix_ns, u64_at(m, l->mstats_last_gc_unix));
-    if (count > 0)
-        SET(s, gc_last_pause_ns,
-            u64_at(m, l->mstats_pause_ns + (int32_t)((count + PAUSES - 1) % PAUSES) * 8));
+    set_pauses(s, count);
 }
 
 /* proc.go, gcount: all that were made, without those that wait to be used again and the runtime's

@@ -18,6 +18,10 @@ enum go_stats_number {
         GO_STATS_COUNT,
 };
 
+enum {
+    GO_STATS_PAUSES = 256, /* mstats.pause_ns and pause_end, rings */
+};
+
 #define GO_STATS_BIT(field) (UINT64_C(1) << GO_STATS_##field)
 
 struct go_stats {
@@ -25,6 +29,10 @@ struct go_stats {
 #define X(field, name, kind, help) uint64_t field;
     GO_STATS(X)
 #undef X
+    /* What only texts show, as runtime.MemStats has it. */
+    bool has_pauses;
+    uint64_t pause_ns[GO_STATS_PAUSES], pause_end_ns[GO_STATS_PAUSES];
+    double gc_cpu_fraction;
 };
 
 /** go_stats_read(rt, ret, e): -ENOTSUP (an uncertain version), -EAGAIN (it would not hold still).

@@ -106,6 +106,14 @@ ok "each goroutine with its labels"
 get '/debug/pprof/heap?gc=1' && wants 200 "gc=1"
 case $(header Pillion-Note) in *"no effect"*) ;; *) fail "gc=1 is not said to have no effect" ;; esac
 
+# --- the comments of heap?debug=1 are Go's own, in its order, but for what is not known
+own_answer 'heap?debug=1' >/dev/null
+sed -n 's/^\(# [A-Za-z]*\) = .*/\1/p' "$TMP/own.body" | grep -vE '^# (MSpan|MCache|MaxRSS)$' >"$TMP/own.names"
+get '/debug/pprof/heap?debug=1' && wants 200 "heap?debug=1"
+sed -n 's/^\(# [A-Za-z]*\) = .*/\1/p' "$BODY" >"$TMP/our.names"
+diff "$TMP/own.names" "$TMP/our.names" || fail "the comments of heap?debug=1 are others"
+ok "runtime.MemStats: $(wc -l <"$TMP/our.names") lines"
+
 # --- the difference of two readings
 began=$(date +%s%N)
 (sleep 0.5 && curl -sf "$own/allocate?n=100" && curl -sf "$own/collect") >/dev/null &
@@ -167,6 +175,24 @@ get /metrics && wants 200 metrics
 for name in go_goroutines go_threads go_memstats_heap_inuse_bytes go_memstats_next_gc_bytes go_sched_gomaxprocs_threads; do
     grep -qE "^pillion_target_$name [0-9]+$" "$BODY" || fail "/metrics has no pillion_target_$name"
 done
+# client_golang's summary of pauses: one head, then its samples; and what Go was started with
+[ "$(grep -c '^# TYPE pillion_target_go_gc_duration_seconds summary$' "$BODY")" = 1 ] || fail "no summary of pauses"
+[ "$(grep -cE '^pillion_target_go_gc_duration_seconds(\{quantile="(0|0.25|0.5|0.75|1)"\}|_sum|_count) [0-9.]+$' "$BODY")" = 7 ] ||
+    fail "the summary is not whole: $(grep go_gc_duration "$BODY")"
+grep -qE '^pillion_target_go_info\{version="go1\.[0-9.]+"\} 1$' "$BODY" || fail "no go_info"
+grep -q '^pillion_target_go_gc_gogc_percent 100$' "$BODY" || fail "no go_gc_gogc_percent"
+python3 - "$BODY" <<'PY' || fail "two families of one name, or one in two places"
+import re, sys
+seen, last = set(), ""
+for line in open(sys.argv[1]):
+    if line.startswith("#") or not line.strip():
+        continue
+    name = re.match(r"[a-z_A-Z0-9]+", line)[0]
+    name = re.sub(r"_(sum|count|bucket)$", "", name) if "duration_seconds" in name else name
+    assert name == last or name not in seen, name
+    seen.add(name)
+    last = name
+PY
 [ "$(sed -n 's/^pillion_target_go_goroutines //p' "$BODY")" -gt 50 ] || fail "pillion_target_go_goroutines"
 get '/debug/pprof/?format=json' && wants 200 index
 python3 - "$BODY" <<'PY' || fail "the index"

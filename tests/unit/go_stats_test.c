@@ -29,6 +29,7 @@ struct memstats {
     uint64_t buck_hash_sys, gc_sys, other_sys;
     uint64_t next_gc, last_gc, pause_total, pause[PAUSES], pause_end[PAUSES];
     uint32_t num_gc, num_forced_gc;
+    double gc_cpu_fraction;
 };
 
 static unsigned differs(const char *name, uint64_t ours, uint64_t theirs, bool show)
@@ -77,6 +78,18 @@ static unsigned compare(const struct go_stats *s, const struct memstats *m, bool
         {"PauseNs", s->gc_last_pause_ns, m->pause[(m->num_gc + PAUSES - 1) % PAUSES]},
         {"NumGC", s->gc_count, m->num_gc},
         {"NumForcedGC", s->gc_forced_count, m->num_forced_gc},
+        {"MSpanSys", s->mspan_sys_bytes, m->mspan_sys},
+        {"MCacheSys", s->mcache_sys_bytes, m->mcache_sys},
+        {"Alloc", s->alloc_bytes, m->alloc},
+        {"PauseNs, all", s->has_pauses ? 0 : 1,
+         (uint64_t)(memcmp(s->pause_ns, m->pause, sizeof(m->pause)) != 0)},
+        {"PauseEnd", 0,
+         (uint64_t)(memcmp(s->pause_end_ns, m->pause_end, sizeof(m->pause_end)) != 0)},
+        {"GCCPUFraction", 0, (uint64_t)(s->gc_cpu_fraction != m->gc_cpu_fraction)},
+        {"quantiles", 1,
+         (uint64_t)(s->gc_pause_0_ns <= s->gc_pause_50_ns &&
+                    s->gc_pause_50_ns <= s->gc_pause_100_ns &&
+                    s->gc_pause_100_ns >= s->gc_last_pause_ns)},
     };
     unsigned n = 0;
 
