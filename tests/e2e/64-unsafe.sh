@@ -210,4 +210,10 @@ try_version local-stripped "" local '-ldflags=-s -w'
 try_version 1.22.12-stripped "" 1.22.12 '-ldflags=-s -w'
 try_version local-pie-stripped yes local -buildmode=pie -tags=profiles '-ldflags=-s -w'
 try_version 1.22.12-profiles yes 1.22.12 -tags=profiles '-ldflags=-s -w'
+# GO_VERSIONS="1.18.10 1.25.4": others too, as `make test-go-versions` has them
+for v in ${GO_VERSIONS:-}; do
+    [ "$v" != all ] || continue
+    try_version "$v-stripped" "" "$v" '-ldflags=-s -w'
+    try_version "$v-pie-profiles" yes "$v" -buildmode=pie -tags=profiles '-ldflags=-s -w'
+done
 echo "$CHECKS checks"
