@@ -137,7 +137,10 @@ int main(int argc, char **argv)
 
     sandbox_undumpable();
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGINT, SIG_IGN); /* a terminal's Ctrl-C goes to the guard */
+    /* a terminal's Ctrl-C and a service manager's SIGTERM to all of a group are the guard's to act
+     * on: what runs is finished and kept before we are ended */
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
     set_log(argc, argv);
     r = prepare(&s, &e);

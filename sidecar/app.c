@@ -24,6 +24,7 @@
 enum {
     APP_MAGIC = 0x41505021,
     DRAIN_LOOK_MS = 50,
+    SECOND_TERM_MS = 1000, /* one that comes earlier may be the first one's echo */
     ADDRESS_BYTES = 160,
 };
 
@@ -48,7 +49,7 @@ struct app {
     bool begun; /* confined and listening: app_begin() is through */
     bool ready_said;
     bool about_open; /* a question about the target is on its way */
-    uint64_t drain_ends_ns;
+    uint64_t drain_began_ns, drain_ends_ns;
     int exit_code;
 };
 
@@ -207,10 +208,13 @@ static void on_term(uv_signal_t *h, int signum)
     (void)signum;
     MAGIC_CHECK(a, APP_MAGIC);
     if (a->st.draining) {
-        stop(a, 0);
+        /* a service manager sends it to all of a group, and the guard sends it on */
+        if (clock_mono_ns() - a->drain_began_ns > SECOND_TERM_MS * CLOCK_NS_PER_MS)
+            stop(a, 0);
         return;
     }
     a->st.draining = true;
+    a->drain_began_ns = clock_mono_ns();
     a->drain_ends_ns = clock_mono_ns() + a->st.config->drain_ms * CLOCK_NS_PER_MS;
     log_info("draining", LOG_U64("profiles_running", session_count(&a->st.session)));
     server_drain(a->st.server);
