@@ -74,7 +74,7 @@ int labels_new(struct go_image *image, const struct target *target, struct label
     int r;
 
 #ifndef __x86_64__
-    /* arm64 has g in x28, but its code needs another locator (ADRP pairs). NEEDSWORK. */
+    /* arm64 has g in x28; the registers that samples carry are x86's so far. NEEDSWORK. */
     return err_set(e, -ENOTSUP, "labels of running goroutines are read on x86-64 only");
 #endif
     if (!layout || !has_fields(layout) || layout->g_labels + WORD_BYTES > G_MAX_BYTES)

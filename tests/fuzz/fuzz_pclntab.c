@@ -6,6 +6,7 @@
 
 #include "sampler/go/image.h"
 #include "sampler/go/nameindex.h"
+#include "sampler/go/pclncheck.h"
 #include "sampler/go/pclntab.h"
 
 enum {
@@ -48,6 +49,7 @@ static void try_table(struct file *f, size_t bytes)
     struct pclntab t;
     struct pclntab_func fn;
     struct nameindex *n;
+    uint8_t wrapper;
 
     if (pclntab_open(f, 0, bytes, &t) != 0 || nameindex_new(&n) != 0)
         return;
@@ -57,6 +59,7 @@ static void try_table(struct file *f, size_t bytes)
     look(&t, UINT32_MAX);
     (void)nameindex_find(n, &t, 22, "runtime.start", &fn);
     (void)nameindex_find(n, &t, 22, "main.outer", &fn);
+    (void)pclncheck_run(&t, n, &wrapper);
     nameindex_free(n);
 }
 
