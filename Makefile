@@ -127,7 +127,7 @@ run:  ## build, start the demo target (or take PID= PROCESS= PORT=), serve until
 	@tools/run.sh $(if $(PID),--pid '$(PID)') $(if $(PROCESS),--process '$(PROCESS)') $(if $(PORT),--port '$(PORT)')
 
 ##@ Test
-.PHONY: test run-tests unit e2e test-go-versions go-versions-run
+.PHONY: test run-tests unit e2e test-go-versions go-versions-run tools
 UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 E2E      := $(sort $(wildcard tests/e2e/[0-9]*.sh))
@@ -141,11 +141,18 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(patsubst %.c,$(B)/%.o,$(TEST_HELPERS)) $(ALL_
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "link $@")
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(ALL_LIB) $(SIDECAR_LIBS) -lcmocka
+# small programs for the end-to-end tests that look into the libraries
+TOOL_BIN := $(patsubst tests/tools/%.c,$(B)/tools/%,$(sort $(wildcard tests/tools/*.c)))
+$(B)/tools/%: $(B)/tests/tools/%.o $(ALL_LIB)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "link $@")
+	$(Q)$(LINK) -o $@ $< $(ALL_LIB) $(SIDECAR_LIBS)
+tools: $(TOOL_BIN)
 test:  ## everything: set-up, build under ASan+UBSan, unit, end-to-end and a minute of fuzzing each
 	@tools/deps.sh test
 	@$(MAKE) --no-print-directory MODE=release all
 	@$(MAKE) --no-print-directory MODE=asan run-tests
-run-tests: all $(UNIT_BIN)
+run-tests: all $(UNIT_BIN) $(TOOL_BIN)
 	@tests/run.sh $(B) $(UNIT_BIN) $(E2E) $(if $(NO_FUZZ),,tests/fuzz/short.sh)
 unit:  ## the unit tests alone (ASan+UBSan)
 	@$(MAKE) --no-print-directory MODE=asan unit-run
@@ -153,7 +160,7 @@ unit-run: $(UNIT_BIN)
 	@tests/run.sh $(B) $(UNIT_BIN)
 e2e:  ## the end-to-end tests alone; T=tests/e2e/10-x.sh for one
 	@$(MAKE) --no-print-directory MODE=release all
-	@$(MAKE) --no-print-directory MODE=asan all
+	@$(MAKE) --no-print-directory MODE=asan all tools
 	@tests/run.sh build/asan $(or $(T),$(E2E))
 
 GO_VERSION_TESTS := goroutines_test buckets_test go_stats_test go_locate_test go_arm64_test go_image_test go_labels_test go_unknown_test

@@ -91,3 +91,15 @@ void grpcweb_read(const struct client_answer *a, struct grpcweb_end *ret)
         left -= GRPCWEB_FRAME_BYTES + bytes;
     }
 }
+
+void grpcweb_read_head(const struct client_answer *a, struct grpcweb_end *ret)
+{
+    const char *status = client_header_of(a, "grpc-status");
+    const char *message = client_header_of(a, "grpc-message");
+
+    if (!status || num_u64(status, strlen(status), 10, UINT32_MAX, &ret->status) != 0)
+        return;
+    ret->found = true;
+    if (message)
+        unescape(message, strlen(message), ret->message, sizeof(ret->message));
+}

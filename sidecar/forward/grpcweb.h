@@ -29,4 +29,8 @@ struct grpcweb_end {
 /** grpcweb_read(a, ret): hostile bytes; packed frames are passed over. */
 void grpcweb_read(const struct client_answer *a, struct grpcweb_end *ret);
 
+/** grpcweb_read_head(a, ret): the same from the headers of an answer without any message ("trailers
+ * only"): errors come like that. */
+void grpcweb_read_head(const struct client_answer *a, struct grpcweb_end *ret);
+
 #endif

@@ -44,6 +44,7 @@ enum {
 struct sample {
     uint32_t stack, link;
     uint32_t first, count; /* of its attributes */
+    bool negative;         /* some value is: receivers drop such samples or refuse them */
 };
 
 struct request {
@@ -93,6 +94,8 @@ static void prepare_sample(struct request *r, size_t i)
     s->first = (uint32_t)(r->attributes.len / sizeof(int32_t));
     for (size_t j = 0; profile_get_label(r->profile, i, j, &label); j++)
         (void)correlate_take(&ids, &label);
+    for (size_t j = 0; j < profile_types(r->profile); j++)
+        s->negative |= view.values[j] < 0;
     linked = ids.has_trace && (ids.has_span || ids.has_root);
     if (linked)
         s->link = otlp_tables_link(&r->tables, &ids);
@@ -125,7 +128,7 @@ static void put_samples(const struct request *r, size_t type, struct buf *out)
         Otlp__Sample m = OTLP__SAMPLE__INIT;
         int64_t value = view.values[type];
 
-        if (value == 0)
+        if (value == 0 || s->negative)
             continue;
         m.stack_index = (int32_t)s->stack;
         m.link_index = (int32_t)s->link;

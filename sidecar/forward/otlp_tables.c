@@ -47,7 +47,7 @@ int otlp_tables_init(struct otlp_tables *t, const struct profile *profile)
     const struct otlp_attribute attribute = {0};
     const struct otlp_link link = {{0}, {0}};
 
-    *t = (struct otlp_tables){.profile = profile};
+    *t = (struct otlp_tables){.profile = profile, .nameless = UINT32_MAX};
     intern_init(&t->strings, TABLES_ITEMS_MAX, TABLES_BYTES_MAX);
     intern_init(&t->stacks, TABLES_ITEMS_MAX, TABLES_BYTES_MAX);
     intern_init(&t->links, TABLES_ITEMS_MAX, TABLES_BYTES_MAX);
@@ -148,6 +148,14 @@ static void put_mapping(struct otlp_tables *t, const struct profile_mapping *m, 
     frame_message(out, TABLES_MAPPING, &message.base);
 }
 
+/* Those behind the one that is left out move up. */
+static int32_t function_index(const struct otlp_tables *t, uint64_t id)
+{
+    if (id == t->nameless)
+        return 0;
+    return (int32_t)(id < t->nameless ? id : id - 1);
+}
+
 static void put_location(const struct otlp_tables *t, uint64_t id, struct buf *out)
 {
     Otlp__Location message = OTLP__LOCATION__INIT;
@@ -159,7 +167,7 @@ static void put_location(const struct otlp_tables *t, uint64_t id, struct buf *o
         return;
     for (size_t i = 0; i < at.lines && profile_get_line(t->profile, id, i, &line); i++) {
         otlp__line__init(&lines[i]);
-        lines[i].function_index = (int32_t)line.function;
+        lines[i].function_index = function_index(t, line.function);
         lines[i].line = line.line;
         lines[i].column = line.column;
         pointers[i] = &lines[i];
@@ -171,8 +179,6 @@ static void put_location(const struct otlp_tables *t, uint64_t id, struct buf *o
     frame_message(out, TABLES_LOCATION, &message.base);
 }
 
-/* Functions are reached by the lines that use them; each is written when its id comes first, and
- * ids come in order: a function is made before its location, and both are dense. */
 static void put_function(struct otlp_tables *t, const struct profile_line_view *f, struct buf *out)
 {
     Otlp__Function message = OTLP__FUNCTION__INIT;
@@ -182,6 +188,11 @@ static void put_function(struct otlp_tables *t, const struct profile_line_view *
     message.filename_strindex = (int32_t)otlp_tables_string(t, f->filename);
     message.start_line = f->start_line;
     frame_message(out, TABLES_FUNCTION, &message.base);
+}
+
+static bool is_nameless(const struct profile_line_view *f)
+{
+    return f->name && !*f->name && !*f->system_name && !*f->filename && f->start_line == 0;
 }
 
 /* A line for each function: profile.h shows functions only by lines. */
@@ -199,8 +210,12 @@ static void put_functions(struct otlp_tables *t, struct buf *out)
             known[line.function] = line;
     }
     put_zero(out, TABLES_FUNCTION);
-    for (size_t i = 1; i <= n; i++)
-        put_function(t, &known[i], out);
+    for (size_t i = 1; i <= n; i++) {
+        if (is_nameless(&known[i]))
+            t->nameless = (uint32_t)i;
+        else
+            put_function(t, &known[i], out);
+    }
     free(known);
 }
 
@@ -264,10 +279,10 @@ void otlp_tables_put(struct otlp_tables *t, struct buf *out)
     put_zero(out, TABLES_MAPPING);
     for (uint64_t id = 1; profile_get_mapping(t->profile, id, &m); id++)
         put_mapping(t, &m, out);
+    put_functions(t, out); /* before those that refer to them: one may be left out */
     put_zero(out, TABLES_LOCATION);
     for (uint64_t id = 1; id <= profile_locations(t->profile) && !out->failed; id++)
         put_location(t, id, out);
-    put_functions(t, out);
     put_links(t, out);
     put_stacks(t, out);
     put_attributes(t, out);

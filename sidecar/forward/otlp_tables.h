@@ -4,7 +4,8 @@
  * table is the zero element, as the proto demands; of links an empty message, which is what
  * profcheck and Parca want (the proto's own "16 and 8 zero bytes" is a SHOULD).
  *
- * Locations and functions have the profile's own ids as their indices, which are dense from 1.
+ * Locations have the profile's own ids as their indices, which are dense from 1; so have functions,
+ * but for one without any name (Go's threadcreate has it): that is the zero element.
  */
 #ifndef SIDECAR_FORWARD_OTLP_TABLES_H
 #define SIDECAR_FORWARD_OTLP_TABLES_H
@@ -19,6 +20,7 @@ struct otlp_tables {
     struct intern stacks;     /* uint32_t location indices, leaf first */
     struct intern links;      /* 16 + 8 bytes */
     struct intern attributes; /* struct otlp_attribute */
+    uint32_t nameless;        /* id of the function that is index 0; UINT32_MAX: none */
     bool failed;              /* a bound or no memory */
 };
 

@@ -363,6 +363,8 @@ static enum backend_verdict judge_grpc(const struct client_answer *a, char *why,
     int n;
 
     grpcweb_read(a, &t);
+    if (!t.found)
+        grpcweb_read_head(a, &t);
     if (!t.found) {
         static const char cut[] = "the answer ends before its grpc-status";
 

@@ -2,13 +2,14 @@
 
 #include <errno.h>
 
+#include "profile/field.h"
 #include "profile/frame.h"
 #include "profile/gzip.h"
 #include "profile/reshape.h"
 
 enum {
-    PIECES_TIME_TAG = 9 << 3, /* Profile.time_nanos and .duration_nanos as varints */
-    PIECES_DURATION_TAG = 10 << 3,
+    PIECES_TIME = 9, /* Profile.time_nanos and .duration_nanos, varints */
+    PIECES_DURATION = 10,
     PIECES_TIMES_BYTES = 32,
     PIECES_PACKED_MAX_BYTES = ITEM_RAW_MAX_BYTES + ITEM_RAW_MAX_BYTES / 512, /* zlib's worst */
 };
@@ -29,9 +30,32 @@ static int pack_and_emit(const void *raw, size_t bytes, pieces_emit emit, void *
 }
 
 /*
- * The last one of a field that is there twice counts (protobuf encoding guide, "Last One Wins"), so
- * other times are appended to the encoded profile.
+ * The encoded profile with other times. The old ones are left out, not overruled by a second pair:
+ * google/pprof takes a profile with two times for two profiles ("concatenated profiles detected",
+ * profile/encode.go), though protobuf's rule is that the last one counts.
  */
+static int put_with_times(const struct backend_input *in, const struct pieces_time *time,
+                          struct buf *out)
+{
+    const unsigned char *raw = in->raw;
+    struct field_cursor at = {raw, raw + in->bytes};
+    struct field f;
+
+    while (at.at < at.end) {
+        const unsigned char *start = at.at;
+
+        if (field_next(&at, &f) != 0)
+            return -EBADMSG;
+        if (f.number != PIECES_TIME && f.number != PIECES_DURATION)
+            buf_put(out, start, (size_t)(at.at - start));
+    }
+    frame_varint(out, PIECES_TIME << 3);
+    frame_varint(out, (uint64_t)time->time_ns);
+    frame_varint(out, PIECES_DURATION << 3);
+    frame_varint(out, (uint64_t)time->duration_ns);
+    return out->failed ? -ENOMEM : 0;
+}
+
 int pieces_as_it_is(const struct backend_input *in, const struct glance *g,
                     const struct pieces_time *time, pieces_emit emit, void *ctx, struct err *e)
 {
@@ -41,13 +65,9 @@ int pieces_as_it_is(const struct backend_input *in, const struct glance *g,
     if (in->gzip_bytes > 0 && g->time_ns == time->time_ns && g->duration_ns == time->duration_ns)
         return emit(ctx, in->gzip, in->gzip_bytes, e);
     buf_init(&raw, in->bytes + PIECES_TIMES_BYTES);
-    buf_put(&raw, in->raw, in->bytes);
-    frame_varint(&raw, PIECES_TIME_TAG);
-    frame_varint(&raw, (uint64_t)time->time_ns);
-    frame_varint(&raw, PIECES_DURATION_TAG);
-    frame_varint(&raw, (uint64_t)time->duration_ns);
-    if (raw.failed)
-        rc = err_set(e, -ENOMEM, "no memory for the profile");
+    rc = put_with_times(in, time, &raw);
+    if (rc != 0)
+        (void)err_set(e, rc, "the profile's times cannot be set: %s", strerror(-rc));
     else
         rc = pack_and_emit(raw.data, raw.len, emit, ctx, e);
     buf_release(&raw);
