@@ -46,6 +46,10 @@ struct ll_path {
     int32_t fd;
 } __attribute__((packed));
 
+struct ll_port {
+    uint64_t access, port;
+};
+
 /* Every file right that this ABI knows, so that all of them are denied unless allowed. */
 static uint64_t fs_rights(long abi)
 {
@@ -87,17 +91,18 @@ int landlock_allow_paths(const struct sandbox_want *want, int ruleset)
     return r;
 }
 
+/* UDP is not Landlock's business; of TCP, what is not named here is refused with EACCES. */
 static int allow_ports(const struct sandbox_want *want, int ruleset)
 {
-    for (size_t i = 0; i < want->ports_count; i++) {
-        const struct {
-            uint64_t access, port;
-        } rule = {LL_NET_CONNECT, want->ports[i]};
+    int r = 0;
+
+    for (size_t i = 0; i < want->ports_count && r == 0; i++) {
+        struct ll_port rule = {.access = LL_NET_CONNECT, .port = want->ports[i]};
 
         if (syscall(LL_ADD_RULE, ruleset, LL_RULE_NET_PORT, &rule, 0) != 0)
-            return -errno;
+            r = -errno;
     }
-    return 0;
+    return r;
 }
 
 int landlock_enter(const struct sandbox_want *want)

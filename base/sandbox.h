@@ -52,12 +52,10 @@ struct sandbox_want {
      * one, nothing can be opened for writing at all (seccomp) */
     const char *write_paths[SANDBOX_WRITES_MAX];
     size_t write_paths_count;
-    /*
-     * May connect to these TCP ports (Landlock, where the kernel knows ports) and resolve names for
-     * it; without any, no socket can be made at all (seccomp). Unix sockets and UDP have no such
-     * bound.
-     */
-    uint16_t ports[SANDBOX_PORTS_MAX];
+    /* Connections of our own: without, there is no socket(2) and no connect(2) at all (seccomp). */
+    bool connects;                     /* TCP to these ports (Landlock), names resolved by libc */
+    bool connects_unix;                /* unix sockets too: by path, which Landlock does not know */
+    uint16_t ports[SANDBOX_PORTS_MAX]; /* port 53 is one of them for large answers of DNS */
     size_t ports_count;
     /*
      * Starts all threads that the program will ever have; NULL: none. Capabilities, no_new_privs

@@ -26,7 +26,7 @@
 #endif
 
 enum {
-    SECCOMP_MAX_INSNS = 256,
+    SECCOMP_MAX_INSNS = 512,
     MFD_NOEXEC_SEAL_FLAG = 8, /* Linux 6.3; not in Debian 12's headers */
 };
 
@@ -40,7 +40,8 @@ enum {
 #define OPEN_CHANGES ((uint32_t)(O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY)))
 
 /* The sidecar's: non-blocking sockets, and "is this a terminal?" when the log is set up anew. */
-static const uint32_t ioctl_requests[] = {0x5421 /* FIONBIO */, 0x5401 /* TCGETS */};
+static const uint32_t ioctl_requests[] = {0x5421 /* FIONBIO */, 0x5401 /* TCGETS */,
+                                          0x541B /* FIONREAD: the resolver */};
 
 /*
  * The commands of fcntl(2) that are needed; above all not F_SETOWN with F_SETSIG, by which the
@@ -75,7 +76,8 @@ static const int common_calls[] = {
 #endif
 };
 
-/* The sidecar: libuv's loop, accepting, its own files. No socket, connect, bind: it has them. */
+/* The sidecar: libuv's loop, accepting, its own files. No socket, connect, bind: it has them,
+ * or see connecting_calls. */
 static const int sidecar_calls[] = {
     SYS_epoll_pwait, SYS_epoll_ctl,   SYS_accept4,    SYS_shutdown, SYS_getsockopt,
     SYS_getsockname, SYS_getpeername, SYS_newfstatat, SYS_statx,    SYS_getdents64,
@@ -100,15 +102,26 @@ static const int keeper_calls[] = {
 };
 
 /*
- * Where it connects. bind(2) is the resolver's, for the netlink socket that tells which addresses
- * we have (glibc, check_pf.c); a TCP one is refused by Landlock. sendmmsg(2) is its A and AAAA.
+ * Where it connects out: our own sockets, and what getaddrinfo(3) of glibc 2.36 was seen to do in a
+ * pool thread (strace(1); files and DNS over UDP and TCP). What stands beside it:
+ *
+ * - socket(2) only of these families and with protocol 0: no MPTCP and no SCTP, which would go
+ *   round Landlock's TCP ports. The resolver asks netlink which addresses we have, to sort what it
+ *   found, and does without.
+ * - An NSS module of the host would be loaded; it is not, and the next service is asked.
  */
-static const int caller_calls[] = {
-    SYS_connect,
-    SYS_bind,
-    SYS_sendmmsg,
+static const int connecting_calls[] = {SYS_connect};
+
+struct option {
+    uint32_t level, name;
 };
-static const uint32_t caller_families[] = {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK};
+static const struct option server_options[] = {{SOL_SOCKET, SO_SNDBUF}};
+static const struct option connecting_options[] = {
+    {SOL_SOCKET, SO_SNDBUF},
+    {IPPROTO_TCP, TCP_NODELAY},
+    {IPPROTO_IP, IP_RECVERR},
+    {IPPROTO_IPV6, IPV6_RECVERR},
+};
 
 struct program {
     struct sock_filter insn[SECCOMP_MAX_INSNS];
@@ -169,28 +182,33 @@ static void when_one_of(struct program *p, int nr, unsigned n, const uint32_t *v
     give(p, SECCOMP_RET_ALLOW);
 }
 
-/* If the call is setsockopt: allowed only for this one; others load modules and run filters. */
-static void when_socket_option(struct program *p, uint32_t level, uint32_t name)
+/* If the call is setsockopt: allowed only for these; others load modules and run filters. */
+static void when_socket_options(struct program *p, const struct option *options, uint8_t count,
+                                uint32_t otherwise)
 {
-    add(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 6);
-    load(p, arg_low(1));
-    add(p, BPF_JMP | BPF_JEQ | BPF_K, level, 0, 3);
-    load(p, arg_low(2));
-    add(p, BPF_JMP | BPF_JEQ | BPF_K, name, 0, 1);
-    give(p, SECCOMP_RET_ALLOW);
-    give(p, SECCOMP_RET_KILL_PROCESS);
+    add(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, (uint8_t)(5 * count + 1));
+    for (uint8_t i = 0; i < count; i++) {
+        load(p, arg_low(1));
+        add(p, BPF_JMP | BPF_JEQ | BPF_K, options[i].level, 0, 3);
+        load(p, arg_low(2));
+        add(p, BPF_JMP | BPF_JEQ | BPF_K, options[i].name, 0, 1);
+        give(p, SECCOMP_RET_ALLOW);
+    }
+    give(p, otherwise);
 }
 
-/* If the call is setsockopt: this one too; the next rule judges the others. */
-static void when_socket_option_too(struct program *p, uint32_t level, uint32_t name)
+/* If the call is socket: allowed only for these families, with the protocol that they mean. */
+static void when_socket(struct program *p, bool is_unix)
 {
-    add(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 6);
-    load(p, arg_low(1));
-    add(p, BPF_JMP | BPF_JEQ | BPF_K, level, 0, 3);
+    add(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 8);
     load(p, arg_low(2));
-    add(p, BPF_JMP | BPF_JEQ | BPF_K, name, 0, 1);
+    add(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 5);
+    load(p, arg_low(0));
+    add(p, BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 2, 0);
+    add(p, BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 1, 0);
+    add(p, BPF_JMP | BPF_JEQ | BPF_K, is_unix ? AF_UNIX : AF_INET, 0, 1);
     give(p, SECCOMP_RET_ALLOW);
-    load(p, offsetof(struct seccomp_data, nr));
+    give(p, SECCOMP_RET_ERRNO | EAFNOSUPPORT);
 }
 
 static void head(struct program *p)
@@ -205,18 +223,21 @@ static void head(struct program *p)
 #endif
 }
 
+static void connecting_body(struct program *p, const struct sandbox_want *want)
+{
+    for (size_t i = 0; i < sizeof(connecting_calls) / sizeof(connecting_calls[0]); i++)
+        when(p, connecting_calls[i], SECCOMP_RET_ALLOW);
+    when_socket(p, want->connects_unix);
+    when_arg(p, SYS_sendmmsg, 3, MSG_FASTOPEN, 0, SECCOMP_RET_KILL_PROCESS);
+    when_socket_options(p, connecting_options,
+                        sizeof(connecting_options) / sizeof(connecting_options[0]),
+                        SECCOMP_RET_ERRNO | ENOPROTOOPT);
+}
+
 /*
  * What only the sidecar may do: serve, read the files of its configuration again, and keep profiles
  * where there is a folder for them (which folder, only Landlock can tell).
  */
-static void caller_body(struct program *p)
-{
-    for (size_t i = 0; i < sizeof(caller_calls) / sizeof(caller_calls[0]); i++)
-        when(p, caller_calls[i], SECCOMP_RET_ALLOW);
-    when_one_of(p, SYS_socket, 0, caller_families,
-                sizeof(caller_families) / sizeof(caller_families[0]), SECCOMP_RET_ERRNO | EACCES);
-}
-
 static void sidecar_body(struct program *p, const struct sandbox_want *want)
 {
     bool keeps = want->write_paths_count > 0;
@@ -224,9 +245,10 @@ static void sidecar_body(struct program *p, const struct sandbox_want *want)
 
     for (size_t i = 0; i < sizeof(sidecar_calls) / sizeof(sidecar_calls[0]); i++)
         when(p, sidecar_calls[i], SECCOMP_RET_ALLOW);
-    if (want->ports_count > 0)
-        when_socket_option_too(p, IPPROTO_TCP, TCP_NODELAY);
-    when_socket_option(p, SOL_SOCKET, SO_SNDBUF);
+    if (want->connects || want->connects_unix)
+        connecting_body(p, want);
+    else
+        when_socket_options(p, server_options, 1, SECCOMP_RET_KILL_PROCESS);
     when_one_of(p, SYS_ioctl, 1, ioctl_requests, sizeof(ioctl_requests) / sizeof(ioctl_requests[0]),
                 SECCOMP_RET_ERRNO | ENOTTY);
     /* also where there is no Landlock: it has the rights of a user over his files */
@@ -236,8 +258,6 @@ static void sidecar_body(struct program *p, const struct sandbox_want *want)
 #endif
     for (size_t i = 0; keeps && i < sizeof(keeper_calls) / sizeof(keeper_calls[0]); i++)
         when(p, keeper_calls[i], SECCOMP_RET_ALLOW);
-    if (want->ports_count > 0)
-        caller_body(p);
 }
 
 static void sampler_body(struct program *p)
@@ -251,7 +271,9 @@ static void body(struct program *p, const struct sandbox_want *want)
 {
     for (size_t i = 0; i < sizeof(common_calls) / sizeof(common_calls[0]); i++)
         when(p, common_calls[i], SECCOMP_RET_ALLOW);
-    when_arg(p, SYS_mmap, 2, PROT_EXEC, 0, SECCOMP_RET_KILL_PROCESS);
+    /* libc may try to load a module for names where there is no Landlock to hide it */
+    when_arg(p, SYS_mmap, 2, PROT_EXEC, 0,
+             want->connects ? SECCOMP_RET_ERRNO | EACCES : SECCOMP_RET_KILL_PROCESS);
     when_arg(p, SYS_mprotect, 2, PROT_EXEC, 0, SECCOMP_RET_KILL_PROCESS);
     /* abort() signals itself and nobody else */
     when_arg(p, SYS_tgkill, 0, UINT32_MAX, (uint32_t)getpid(), SECCOMP_RET_KILL_PROCESS);

@@ -14,10 +14,10 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "base/num.h"
 #include "base/sandbox.h"
 #include "config/files.h"
-#include "sidecar/client/proxy.h"
+#include "sidecar/client/trust.h"
+#include "sidecar/outgoing.h"
 
 enum {
     SPARE_FDS = 192, /* listeners, links, the loop's own, bulks on their way, files re-read */
@@ -135,6 +135,8 @@ static void add_system(struct folders *f)
         if (access(files[i], F_OK) == 0)
             add_folder(f, files[i]);
     }
+    if (getenv("SSL_CERT_FILE")) /* then it is the only place, see trust_bundle() */
+        add_folder(f, trust_bundle(0));
     for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]); i++) {
         if (access(alone[i], F_OK) == 0)
             add_path(f, alone[i], strlen(alone[i]));
@@ -172,74 +174,6 @@ static void add_all_kept(struct folders *f, const struct config *c)
         if (c->forward[i].type == CONFIG_BACKEND_DIRECTORY)
             add_kept(f, c->forward[i].path);
     }
-}
-
-/* --- where it may connect to --- */
-
-static void add_port(struct sandbox_want *want, uint16_t port)
-{
-    for (size_t i = 0; i < want->ports_count; i++) {
-        if (want->ports[i] == port)
-            return;
-    }
-    if (port && want->ports_count < SANDBOX_PORTS_MAX)
-        want->ports[want->ports_count++] = port;
-}
-
-static void add_url(struct sandbox_want *want, const char *url)
-{
-    struct client_url u;
-
-    if (url[0] && client_url_parse(url, &u, NULL) == 0 && !u.is_unix)
-        add_port(want, u.port);
-}
-
-/* The last ":port" of a proxy's URL, whatever else it holds. */
-static void add_proxies(struct sandbox_want *want)
-{
-    static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy",
-                                        "ALL_PROXY"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const char *text = getenv(names[i]);
-        const char *colon = text ? strrchr(text, ':') : NULL;
-        uint64_t port;
-
-        if (colon &&
-            num_u64(colon + 1, strspn(colon + 1, "0123456789"), 10, UINT16_MAX, &port) == 0)
-            add_port(want, (uint16_t)port);
-        else if (text)
-            add_port(want, PROXY_PORT);
-    }
-}
-
-/*
- * What the configuration names now; a reload that names other ports needs a restart (the connection
- * is refused, and the backend's state says so). DNS falls back to TCP; the usual ports are those of
- * addresses that are not written anywhere: Google's API and metadata, Datadog's agent, a token's
- * URL.
- */
-static void add_ports(struct sandbox_want *want, const struct config *c)
-{
-    enum { DNS = 53, HTTP = 80, HTTPS = 443, DATADOG = 8126 };
-    const char *agent = getenv("DD_TRACE_AGENT_PORT"), *api = getenv("KUBERNETES_SERVICE_PORT");
-    uint64_t port;
-
-    add_port(want, DNS);
-    add_port(want, HTTP);
-    add_port(want, HTTPS);
-    add_port(want, DATADOG);
-    if (agent && num_u64(agent, strlen(agent), 10, UINT16_MAX, &port) == 0)
-        add_port(want, (uint16_t)port);
-    if (api && num_u64(api, strlen(api), 10, UINT16_MAX, &port) == 0)
-        add_port(want, (uint16_t)port);
-    for (size_t i = 0; i < c->forward_count; i++)
-        add_url(want, c->forward[i].url);
-    for (size_t i = 0; i < c->auth.issuers_count; i++)
-        add_url(want, c->auth.issuers[i].jwks);
-    add_url(want, c->auth.kubernetes.api);
-    add_url(want, c->collect.scrape.url);
-    add_proxies(want);
 }
 
 static void no_work(uv_work_t *w)
@@ -283,14 +217,19 @@ int confine_enter(const struct config *c, struct err *e)
     };
     struct sandbox_state state;
     struct folders f = {.count = 0}, kept = {.count = 0};
-    int r;
+    struct outgoing out;
+    int r = outgoing_of(c, &out);
 
+    if (r)
+        return err_set(e, r, "backends at more than %d ports", SANDBOX_PORTS_MAX);
+    want.connects = out.tcp;
+    want.connects_unix = out.is_unix;
+    memcpy(want.ports, out.ports, sizeof(want.ports));
+    want.ports_count = out.count;
     add_folder(&f, c->path[0] ? c->path : CONFIG_DEFAULT_FILE);
     config_files(c, add_named, &f);
-    if (config_connects(c)) {
+    if (out.tcp)
         add_system(&f);
-        add_ports(&want, c);
-    }
     for (size_t i = 0; i < f.count; i++)
         want.read_paths[i] = f.path[i];
     want.read_paths_count = f.count;

@@ -65,6 +65,8 @@ int reload_first(struct reload *r, struct state *st, int argc, char **argv, stru
     session_init(&st->session, &rules);
     st->reload_ok = true;
     r->hz_max = st->config->limits.hz;
+    if (outgoing_of(st->config, &r->outgoing)) /* confine_enter() refuses it with the reason */
+        r->outgoing = (struct outgoing){.tcp = false};
     r->drain_max_ms = st->config->drain_ms;
     (void)watch_look(&r->watch, st->config);
     return 0;
@@ -123,6 +125,18 @@ static void keep_fixed(const struct reload *r, const struct config *old, struct 
     new->health.listens = old->health.listens;
 }
 
+/* The sandbox was closed around what there was at the start: who connects elsewhere is ended. */
+static int reachable(const struct reload *r, const struct config *new, struct err *e)
+{
+    struct outgoing out;
+
+    if (outgoing_of(new, &out) == 0 && outgoing_within(&r->outgoing, &out))
+        return 0;
+    return err_set(e, -EPERM,
+                   "it connects to a port that the one of the start did not name: this needs a "
+                   "restart");
+}
+
 static int swap(struct reload *r, struct state *st, struct err *e)
 {
     struct session_rules rules;
@@ -138,8 +152,9 @@ static int swap(struct reload *r, struct state *st, struct err *e)
         return x;
     watch_others(&looks, config);
     keep_fixed(r, st->config, config);
-    /* a token made at start goes on as long as the configuration names none of its own */
-    x = auth_new(config, locked(config) && r->token[0] ? r->token : NULL, &auth, e);
+    x = reachable(r, config, e);
+    if (x == 0) /* a token made at start goes on as long as the configuration names no other */
+        x = auth_new(config, locked(config) && r->token[0] ? r->token : NULL, &auth, e);
     if (x == 0)
         x = server_reload(st->server, config, e); /* last: it cannot be taken back */
     if (x) {

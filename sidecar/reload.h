@@ -6,6 +6,7 @@
 #ifndef SIDECAR_RELOAD_H
 #define SIDECAR_RELOAD_H
 
+#include "sidecar/outgoing.h"
 #include "sidecar/state.h"
 #include "sidecar/watch.h"
 
@@ -18,6 +19,7 @@ struct reload {
     char **argv; /* config_from_args()'s, the caller's */
     struct watch watch;
     uint32_t hz_max;                /* limits.hz at the start: the guard's bound */
+    struct outgoing outgoing;       /* what the sandbox has left open since the start */
     uint64_t drain_max_ms;          /* and the longest drain */
     struct err refused;             /* why the last reload was, so that it is said once */
     char token[RELOAD_TOKEN_BYTES]; /* made for this start when the configuration has none */

@@ -699,7 +699,7 @@ static void a_pause_is_no_stall(void **state)
 
 static void unix_sockets(void **state)
 {
-    char path[HELPER_BACKEND_PATH + 8], url[HELPER_BACKEND_PATH + 32];
+    char path[HELPER_BACKEND_PATH + 8], url[HELPER_BACKEND_PATH + 72];
     struct helper_backend b;
     struct client *c;
     struct tally t;
@@ -900,7 +900,7 @@ static void a_silent_address(void **state)
 
 static const char *in_folder(const char *name)
 {
-    static char out[8][HELPER_BACKEND_PATH + 32];
+    static char out[8][HELPER_BACKEND_PATH + 72];
     static unsigned next;
     char *at = out[next++ % 8];
 
