@@ -69,7 +69,7 @@ static void print_rate(const struct config_key *k, const void *field, struct buf
 /* Seconds where they are whole, days and hours where they are many: what people write. */
 static void print_time(const struct config_key *k, const void *field, struct buf *out)
 {
-    const uint64_t hour = 3600 * 1000;
+    const uint64_t hour = 3600000;
     uint64_t ms = long_of(field);
 
     (void)k;
