@@ -6,6 +6,7 @@
 #include "sidecar/http/tls_peer.h"
 
 #include <mbedtls/oid.h>
+#include <mbedtls/rsa.h>
 #include <mbedtls/ssl.h>
 
 #include <errno.h>
@@ -186,6 +187,22 @@ static bool is_for_clients(const mbedtls_x509_crt *crt, bool own)
     return false;
 }
 
+/* RSA alone: the curves that mbedTLS knows end at 521 bits. */
+static bool is_costly(const mbedtls_x509_crt *crt)
+{
+    mbedtls_mpi exponent;
+    bool costly;
+
+    if (mbedtls_pk_get_type(&crt->pk) != MBEDTLS_PK_RSA)
+        return false;
+    mbedtls_mpi_init(&exponent);
+    costly = mbedtls_pk_get_bitlen(&crt->pk) > TLS_PEER_RSA_MAX_BITS ||
+             mbedtls_rsa_export(mbedtls_pk_rsa(crt->pk), NULL, NULL, NULL, NULL, &exponent) != 0 ||
+             mbedtls_mpi_bitlen(&exponent) > TLS_PEER_RSA_EXPONENT_MAX_BITS;
+    mbedtls_mpi_free(&exponent);
+    return costly;
+}
+
 /* NOLINTNEXTLINE(readability-non-const-parameter): the type is that of mbedTLS's callbacks */
 int tls_look_at(void *look, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
@@ -202,6 +219,8 @@ int tls_look_at(void *look, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
         l->wrong_usage = true;
     if (l->trust->has_crl && (!top || depth == 0) && !has_crl_of(l->trust, &crt->issuer_raw))
         l->no_crl = true;
+    if (depth == 0 && is_costly(crt))
+        return MBEDTLS_ERR_X509_FATAL_ERROR;
     if (depth == 0)
         l->whole = true;
     return 0;

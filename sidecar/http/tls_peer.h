@@ -22,6 +22,8 @@
 enum {
     TLS_PEER_DEPTH_MAX = 3, /* certificates above the client's own, the root among them */
     TLS_PEER_USAGES_MAX = 64,
+    TLS_PEER_RSA_MAX_BITS = 4096,        /* 8192 with a long exponent: 430 ms of CPU (measured) */
+    TLS_PEER_RSA_EXPONENT_MAX_BITS = 32, /* 65537 has 17; the time goes with the bits */
 };
 
 enum tls_peer {
@@ -72,7 +74,8 @@ struct tls_look {
 };
 
 /** tls_look_at(look, crt, depth, flags): mbedTLS's verify callback; from the top down to depth 0.
- * Changes no flag and never ends the walk. */
+ * Changes no flag. Ends the handshake (without a readable alert) for a client's key that would cost
+ * us too much: the check of its signature comes next, whatever we think of the chain. */
 int tls_look_at(void *look, mbedtls_x509_crt *crt, int depth, uint32_t *flags);
 
 /**

@@ -122,6 +122,15 @@ matrix() { # required|optional
     done
 }
 
+costly() { # a key that is dear to check is not checked
+    local version
+    for version in 12 13; do
+        ! by_curl costly "$version" || fail "TLS $version: a key with a long exponent is taken"
+        ! grep -q 200 "$TMP/said" || fail "TLS $version: a key with a long exponent: 200"
+    done
+    ok "a key with a long exponent is not taken"
+}
+
 as() { # NAME CURL-ARG...: by curl, with a certificate
     local name=$1
     shift
@@ -138,6 +147,7 @@ path=/debug/pprof/heap
 as byname && wants 403 "a common name without that scope" && says "auth.certificates"
 path=/debug/pprof/
 matrix required
+costly
 grep '"msg":"client certificate refused"' "$LOG" | grep -q '"reason":"a client certificate is required"' ||
     fail "the log does not say that a certificate was missing"
 grep -q '"msg":"client certificate refused".*"more_before":[1-9]' "$LOG" ||

@@ -85,6 +85,10 @@ pki_make() {
     pki_sign valid root "${client}subjectAltName=URI:spiffe://td.example/ns/prod/sa/ci\n"
     pki_key rsa rsa
     pki_sign rsa root "${client}subjectAltName=URI:spiffe://td.example/ns/prod/sa/rsa\n"
+    # an exponent of 41 bits: each bit more is work for who checks a signature
+    openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 \
+        -pkeyopt rsa_keygen_pubexp:1099511627791 -out "$PKI/costly.key" 2>/dev/null || fail "no key"
+    pki_sign costly root "${client}subjectAltName=URI:spiffe://td.example/ns/prod/sa/costly\n"
     pki_sign inner inter "${client}subjectAltName=URI:spiffe://td.example/ns/prod/sa/inner\n"
     cat "$PKI/inner.pem" "$PKI/inter.pem" >"$PKI/chain.pem"
     cp "$PKI/inner.key" "$PKI/chain.key"
