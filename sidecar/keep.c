@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "sidecar/collect/collect.h"
 #include "sidecar/forward/forward.h"
-#include "sidecar/store/store.h"
+#include "sidecar/store/history.h"
 
 static bool is_wanted(const struct config *c)
 {
@@ -13,13 +13,17 @@ static bool is_wanted(const struct config *c)
 int keep_open(struct state *st, struct err *e)
 {
     const struct config *c = st->config;
+    int r;
 
     if (!is_wanted(c))
         return 0;
     if (c->forward_count > 0 && !c->spool.dir[0])
         log_warn("spool.dir is not configured: profiles that wait are in memory only, and lost "
                  "with the process");
-    return store_open(st->loop, c, &st->store, e);
+    r = store_open(st->loop, c, &st->store, e);
+    if (r)
+        err_prefix(e, "spool and history");
+    return r ? r : history_open(st->store, c, &st->history, e);
 }
 
 int keep_begin(struct state *st, struct err *e)
@@ -43,6 +47,7 @@ void keep_reload(struct state *st)
         log_warn("spool, history and forward begin to exist: this needs a restart");
     if (st->store)
         store_reload(st->store, c);
+    history_reload(st->history, c);
     if (st->forward)
         r = forward_reload(st->forward, c, &e);
     else if (st->store && c->forward_count > 0)
@@ -72,7 +77,9 @@ void keep_close(struct state *st)
 {
     collect_free(st->collect);
     forward_free(st->forward);
+    history_close(st->history); /* it hears from the store */
     store_close(st->store);
+    st->history = NULL;
     st->collect = NULL;
     st->forward = NULL;
     st->store = NULL;

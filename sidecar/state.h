@@ -14,6 +14,7 @@
 #include "sidecar/peers.h"
 #include "sidecar/readings.h"
 #include "sidecar/session.h"
+#include "sidecar/store/history.h"
 
 enum {
     STATE_LISTENER_ADMIN,  /* the numbers given to server_listen() */
@@ -37,6 +38,7 @@ struct state {
     struct leak_watch *leak_watch;
     struct session session;
     struct store *store;     /* profiles that wait; NULL: nothing is kept or forwarded */
+    struct history *history; /* those that are kept; NULL: none are */
     struct forward *forward; /* NULL without backends */
     struct collect *collect; /* the schedule */
     struct metrics metrics;

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "sidecar/forward/report.h"
+#include "sidecar/store/show.h"
 #include "wire/rate_names.h"
 
 static const char *state_name(uint32_t state)
@@ -145,6 +146,7 @@ void api_status_json(const struct state *st, uint32_t scopes, struct buf *out)
     if ((scopes & CONFIG_SCOPE_GOROUTINE) && leak_watch_leak(st->leak_watch))
         leak_json(leak_watch_leak(st->leak_watch), &j, "goroutines");
     report_json(st->forward, st->collect, &j);
+    show_json(st->store, st->history, &j);
     limits(&j, st->config);
     json_bool(&j, "reload_ok", st->reload_ok);
     programs(&j, &st->status);

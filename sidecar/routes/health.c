@@ -6,6 +6,7 @@
 
 #include "base/magic.h"
 #include "sidecar/forward/report.h"
+#include "sidecar/store/show.h"
 
 static void text(struct visit *v, const char *what)
 {
@@ -68,6 +69,7 @@ static void answer_metrics(struct visit *v, const struct wire_stats *stats)
     buf_init(&body, METRICS_TEXT_MAX_BYTES);
     metrics_print(&st->metrics, &now, &body);
     report_metrics(st->forward, st->collect, &body);
+    show_metrics(st->store, st->history, &body);
     visit_answer(v, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
 }
 

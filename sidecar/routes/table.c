@@ -1,5 +1,6 @@
 /*
- * A linear search over some thirty rows by exact comparison: no decoding, no cleaning, no prefix.
+ * A linear search over some thirty rows by exact comparison: no decoding, no cleaning; rows of
+ * what has names of its own (the history) take one more segment as it is.
  * Whatever a proxy or a client thinks two spellings have in common, here they are two paths.
  */
 #include "sidecar/routes/table.h"
@@ -8,6 +9,7 @@
 #include "sidecar/routes/argv.h"
 #include "sidecar/routes/cpu.h"
 #include "sidecar/routes/health.h"
+#include "sidecar/routes/history.h"
 #include "sidecar/routes/index.h"
 #include "sidecar/routes/runtime.h"
 #include "sidecar/routes/symbol.h"
@@ -31,6 +33,12 @@
     {                                                                                          \
         .path = (p), .name = (n), .methods = ROUTE_GET, .where = (listeners), .scope = (bits), \
         .handle = (fn)                                                                         \
+    }
+/* All paths that begin with it and have no further slash. */
+#define BENEATH(p, n, bits, fn)                                                                \
+    {                                                                                          \
+        .path = (p), .name = (n), .methods = ROUTE_GET, .where = ROUTE_ADMIN, .scope = (bits), \
+        .handle = (fn), .beneath = true                                                        \
     }
 
 enum {
@@ -85,8 +93,10 @@ static const struct route rows[] = {
     PAGE("/metrics", "metrics", BOTH, CONFIG_SCOPE_METRICS, health_metrics),
     PAGE("/api/v1/status", "api_status", ROUTE_ADMIN, 0, api_status),
     PAGE("/api/v1/targets", "api_targets", ROUTE_ADMIN, 0, api_targets),
-    ABSENT("/api/v1/profiles", "api_profiles", CONFIG_SCOPE_HISTORY, NULL,
-           "stored profiles (history)"),
+    PAGE("/api/v1/profiles", "api_profiles", ROUTE_ADMIN, CONFIG_SCOPE_HISTORY, history_route_list),
+    PAGE("/api/v1/profiles/merge", "api_profiles_merge", ROUTE_ADMIN, CONFIG_SCOPE_HISTORY,
+         history_route_merge),
+    BENEATH("/api/v1/profiles/", "api_profile", CONFIG_SCOPE_HISTORY, history_route_one),
 };
 
 const struct route *table_rows(size_t *ret_count)
@@ -95,10 +105,23 @@ const struct route *table_rows(size_t *ret_count)
     return rows;
 }
 
+static bool lies_beneath(const struct route *row, const char *path)
+{
+    size_t bytes = strlen(row->path);
+
+    return row->beneath && strncmp(path, row->path, bytes) == 0 && path[bytes] &&
+           !strchr(path + bytes, '/');
+}
+
+/* A whole path before one that is only begun with. */
 const struct route *table_find(const char *path, unsigned where)
 {
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if ((rows[i].where & where) && strcmp(rows[i].path, path) == 0)
+        if ((rows[i].where & where) && !rows[i].beneath && strcmp(rows[i].path, path) == 0)
+            return &rows[i];
+    }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if ((rows[i].where & where) && lies_beneath(&rows[i], path))
             return &rows[i];
     }
     return NULL;

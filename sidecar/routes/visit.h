@@ -24,6 +24,7 @@ struct route {
     void (*handle)(struct visit *v);
     const char *about;  /* what it is: a row of the index; NULL: not listed */
     const char *absent; /* not NULL: why this version answers 501 */
+    bool beneath;       /* the path is a beginning: one more segment follows */
 };
 
 struct visit {

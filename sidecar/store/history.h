@@ -5,8 +5,8 @@
  * copies). Of each type, one a minute is kept for `minutely`, one an hour for `hourly`, one a day
  * for `daily`, and one for each version of the target ("one per release") up to
  * HISTORY_RELEASES_MAX; the earliest of each minute, hour and day counts. Above history.max_size
- * the oldest go first. Files are looked at by name; the meta is read when a file is listed (and
- * cached, bounded).
+ * the oldest go first. Files are looked at by name (which tells the version by a CRC); the meta is
+ * read when a file is listed.
  *
  * Calls come from the loop's thread, disk work happens in the pool (as store.h).
  */
@@ -35,7 +35,7 @@ struct history_query {
 struct history_answer {
     int result; /* 0, -ENOENT, -EFBIG, -EBADMSG … */
     const char *why;
-    struct buf *body; /* JSON of a listing, or pprof (not compressed) */
+    struct buf *body; /* JSON of a listing, or pprof as one gzip member; may be moved away */
     struct item item; /* of the profile, or what all merged ones share */
     size_t count;     /* rows, or merged profiles */
 };
@@ -47,7 +47,8 @@ void history_close(struct history *h); /* NULL-safe */
 void history_reload(struct history *h, const struct config *c);
 
 /*
- * Each: 0 and one callback later, or -errno (-EBUSY, -ENOTSUP without a history) and none.
+ * Each: 0 and one callback later, or -errno and none: -EBUSY, -ENOTSUP (no history), -ENOENT (none
+ * of that id, in that range), -EFBIG (more than HISTORY_MERGE_MAX), -ENOMEM.
  * A listing is newest first: {"profiles":[{id,type,time,duration_ns,bytes,target,version,…}],
  * "more":bool}. A merge has the sums of all and comments that tell how many, from when to when.
  */
@@ -60,6 +61,8 @@ void history_forget(struct history *h, const void *data);
 
 struct history_counts {
     uint64_t profiles, bytes, pruned;
+    uint64_t lost;   /* that the disk refused: the spool does not wait for the history */
+    char state[128]; /* "ok", or "degraded: …" */
 };
 void history_counts(const struct history *h, struct history_counts *ret); /* NULL-safe */
 

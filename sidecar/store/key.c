@@ -52,6 +52,11 @@ static int add_type(struct key_types *t, const char *name, size_t bytes, uint16_
     return 0;
 }
 
+int key_type(struct key_types *types, const char *name, uint16_t *ret)
+{
+    return add_type(types, name, strlen(name), ret);
+}
+
 static int digit(char c)
 {
     if (c >= '0' && c <= '9')

@@ -33,6 +33,9 @@ struct key {
     uint16_t type;
 };
 
+/** key_type(types, name, ret): the type's number. 0, -EINVAL (not [a-z0-9_]+), -E2BIG. */
+int key_type(struct key_types *types, const char *name, uint16_t *ret);
+
 /** key_of(types, item, ret): 0, -EINVAL (no valid id, type or time), -E2BIG (too many types). */
 int key_of(struct key_types *types, const struct item *item, struct key *ret);
 

@@ -412,6 +412,16 @@ void store_on_news(struct store *s, void (*fn)(void *ctx), void *ctx)
     s->news_ctx = ctx;
 }
 
+uv_loop_t *store_loop(const struct store *s)
+{
+    return s->loop;
+}
+
+uint64_t store_history_lost(const struct store *s)
+{
+    return s->history_lost;
+}
+
 void store_on_kept(struct store *s,
                    void (*fn)(void *ctx, const struct key *k, const char *type, uint64_t bytes),
                    void *ctx)
@@ -423,6 +433,7 @@ void store_on_kept(struct store *s,
 void store_counts(const struct store *s, struct store_counts *ret)
 {
     memset(ret, 0, sizeof(*ret));
+    (void)snprintf(ret->state, sizeof(ret->state), "off");
     if (!s)
         return;
     ret->bytes = s->index.bytes;

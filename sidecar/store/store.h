@@ -125,6 +125,10 @@ void store_forget(struct store *s, const void *data);
 /** store_on_news(s, fn, ctx): called when something was added for any backend. */
 void store_on_news(struct store *s, void (*fn)(void *ctx), void *ctx);
 
+/** store_loop(s), store_history_lost(s): for history.c. */
+uv_loop_t *store_loop(const struct store *s);
+uint64_t store_history_lost(const struct store *s);
+
 /**
  * store_on_kept(s, fn, ctx): called when a profile has got its name in history.dir (history.c).
  */

@@ -129,15 +129,10 @@ static int adopt(struct store *s, const struct scan *n, const struct found *f)
                             .mask = f->mask,
                             .on_disk = true,
                             .born_ms = born(&f->key)};
-    struct item type = {.id = "00000000000000000000000000000000"};
-    struct key k;
-    int r;
+    int r = key_type(&s->types, n->types.name[f->key.type], &e.key.type);
 
-    memcpy(type.type, n->types.name[f->key.type], sizeof(type.type));
-    r = key_of(&s->types, &type, &k); /* for the number that the type has with us */
     if (r)
         return r;
-    e.key.type = k.type;
     return index_add(&s->index, &e) ? 0 : -ENOMEM;
 }
 

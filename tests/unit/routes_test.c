@@ -62,8 +62,16 @@ static void health_has_no_profile(void **state)
         bool health = strcmp(rows[i].path, "/livez") == 0 || strcmp(rows[i].path, "/readyz") == 0 ||
                       strcmp(rows[i].path, "/metrics") == 0;
 
-        assert_int_equal(table_find(rows[i].path, ROUTE_HEALTH) != NULL, health);
-        assert_ptr_equal(table_find(rows[i].path, ROUTE_ADMIN), &rows[i]);
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s%s", rows[i].path, rows[i].beneath ? "x" : "");
+        assert_int_equal(table_find(path, ROUTE_HEALTH) != NULL, health);
+        assert_ptr_equal(table_find(path, ROUTE_ADMIN), &rows[i]);
+        if (rows[i].beneath) { /* exactly one segment more */
+            assert_null(table_find(rows[i].path, ROUTE_ADMIN));
+            (void)snprintf(path, sizeof(path), "%sx/y", rows[i].path);
+            assert_null(table_find(path, ROUTE_ADMIN));
+        }
     }
 }
 
