@@ -383,7 +383,8 @@ uint64_t store_waiting(const struct store *s, uint32_t backend, uint64_t *ret_by
 {
     int slot = slot_of(s, backend);
 
-    *ret_bytes = slot < 0 ? 0 : s->index.slot_bytes[slot];
+    if (ret_bytes)
+        *ret_bytes = slot < 0 ? 0 : s->index.slot_bytes[slot];
     return slot < 0 ? 0 : s->index.slot_count[slot];
 }
 

@@ -108,7 +108,7 @@ int store_put(struct store *s, const struct item *item, const void *raw, size_t 
  * ${after} (0: any); false: none. */
 bool store_oldest(const struct store *s, uint32_t backend, uint64_t after, struct store_entry *ret);
 
-/** store_waiting(s, backend, ret_bytes): how many wait for it. */
+/** store_waiting(s, backend, ret_bytes): how many wait for it. ${ret_bytes} may be NULL. */
 uint64_t store_waiting(const struct store *s, uint32_t backend, uint64_t *ret_bytes);
 
 /** store_fetch(s, backend, handle, then, data): 0, or -ENOENT (dropped meanwhile), -EBUSY. */

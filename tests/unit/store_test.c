@@ -53,6 +53,7 @@ static uint64_t waiting(uint32_t backend)
     uint64_t bytes, n = store_waiting(h.store, backend, &bytes);
 
     assert_int_equal(n == 0, bytes == 0);
+    assert_int_equal(store_waiting(h.store, backend, NULL), n);
     return n;
 }
 
