@@ -160,4 +160,10 @@ int backend_auth_head(const struct backend_plan *plan, const struct backend_secr
                       struct client_request *request, char *texts, size_t texts_bytes,
                       struct err *e);
 
+/** backend_head: a head() that is backend_auth_head() and nothing else. */
+/* NOLINTNEXTLINE(readability-function-size): the table's signature */
+int backend_head(const struct backend_plan *plan, const struct backend_secrets *secrets,
+                 const struct backend_part *part, uint64_t now_real_ns,
+                 struct client_request *request, char *texts, size_t texts_bytes, struct err *e);
+
 #endif

@@ -368,15 +368,6 @@ static int shape(const struct backend_plan *plan, const struct backend_input *in
     return rc;
 }
 
-static int head(const struct backend_plan *plan, const struct backend_secrets *secrets,
-                const struct backend_part *part, uint64_t now_real_ns,
-                struct client_request *request, char *texts, size_t texts_bytes, struct err *e)
-{
-    (void)part;
-    (void)now_real_ns;
-    return backend_auth_head(plan, secrets, request, texts, texts_bytes, e);
-}
-
 /* ---- Answers */
 
 /* partial_success: {rejected_profiles, error_message}. What is no protobuf says nothing. */
@@ -429,6 +420,6 @@ static enum backend_verdict judge(const struct backend_plan *plan, const struct 
 const struct backend_ops backend_otlp = {
     .name = "otlp",
     .shape = shape,
-    .head = head,
+    .head = backend_head,
     .judge = judge,
 };

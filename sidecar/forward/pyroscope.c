@@ -276,7 +276,7 @@ static void put_query(const struct request *r, struct buf *out)
 static int ingest(void *ctx, const void *gzip, size_t bytes, struct err *e)
 {
     struct request *r = ctx;
-    struct backend_part *part;
+    struct backend_part *part = NULL;
     struct buf query;
     int rc;
 
@@ -287,7 +287,7 @@ static int ingest(void *ctx, const void *gzip, size_t bytes, struct err *e)
              : backend_part_add(r->shaped, r->plan, buf_text(&query), "application/octet-stream",
                                 PYROSCOPE_BODY_MAX_BYTES, &part, e);
     buf_release(&query);
-    if (rc != 0)
+    if (rc != 0 || !part)
         return rc;
     buf_put(&part->body, gzip, bytes);
     rc = part->body.failed ? -ENOMEM : 0;
@@ -398,16 +398,7 @@ static int shape(const struct backend_plan *plan, const struct backend_input *in
     return rc;
 }
 
-/* ---- Credentials and answers */
-
-static int head(const struct backend_plan *plan, const struct backend_secrets *secrets,
-                const struct backend_part *part, uint64_t now_real_ns,
-                struct client_request *request, char *texts, size_t texts_bytes, struct err *e)
-{
-    (void)part;
-    (void)now_real_ns;
-    return backend_auth_head(plan, secrets, request, texts, texts_bytes, e);
-}
+/* ---- Answers */
 
 /*
  * Facts: 500 is the server's trouble, or a profile that it stumbles over: a few tries. 429 passes
@@ -430,6 +421,6 @@ static enum backend_verdict judge(const struct backend_plan *plan, const struct 
 const struct backend_ops backend_pyroscope = {
     .name = "pyroscope",
     .shape = shape,
-    .head = head,
+    .head = backend_head,
     .judge = judge,
 };
