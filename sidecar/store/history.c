@@ -81,7 +81,7 @@ static int look(void *ctx, const char *name, int64_t bytes)
     struct tiers_row row = {.bytes = 0};
 
     if (bytes <= FORMAT_HEAD_BYTES || bytes > FORMAT_FILE_MAX_BYTES ||
-        key_parse(&p->types, name, &row.key))
+        key_parse(&p->types, name, true, &row.key))
         return 0; /* none of ours: left alone */
     row.bytes = (uint32_t)bytes;
     return add_row(&p->rows, &row);

@@ -109,8 +109,9 @@ static int parse_middle(struct key_types *types, const char *p, size_t bytes, st
     return add_type(types, p, type_bytes, &k->type);
 }
 
-int key_parse(struct key_types *types, const char *name, struct key *ret)
+int key_parse(struct key_types *types, const char *name, bool marked, struct key *ret)
 {
+    char again[KEY_NAME_BYTES];
     size_t bytes = strnlen(name, KEY_NAME_BYTES);
     uint64_t time_ns;
     struct key k;
@@ -124,9 +125,13 @@ int key_parse(struct key_types *types, const char *name, struct key *ret)
         return -EINVAL;
     k.time_ns = (int64_t)time_ns;
     r = parse_middle(types, name + TIME_DIGITS + 1, bytes - TIME_DIGITS - 1 - SUFFIX_BYTES, &k);
-    if (r == 0)
-        *ret = k;
-    return r;
+    if (r)
+        return r;
+    key_print(types, &k, marked, again);
+    if (strcmp(name, again) != 0)
+        return -EINVAL;
+    *ret = k;
+    return 0;
 }
 
 void key_id(const struct key *k, char out[static ITEM_ID_BYTES])

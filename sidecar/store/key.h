@@ -39,8 +39,12 @@ int key_type(struct key_types *types, const char *name, uint16_t *ret);
 /** key_of(types, item, ret): 0, -EINVAL (no valid id, type or time), -E2BIG (too many types). */
 int key_of(struct key_types *types, const struct item *item, struct key *ret);
 
-/** key_parse(types, name, ret): of a file's name, which may be anything. Errors as key_of(). */
-int key_parse(struct key_types *types, const char *name, struct key *ret);
+/**
+ * key_parse(types, name, marked, ret): of a file's name, which may be anything. What it takes is
+ * what key_print() with the same ${marked} gives, to the letter: else a file could be seen and not
+ * be opened. Errors as key_of().
+ */
+int key_parse(struct key_types *types, const char *name, bool marked, struct key *ret);
 
 /** key_print(types, k, marked, out): the file's name; ${marked}: as in the history. */
 void key_print(const struct key_types *types, const struct key *k, bool marked,

@@ -49,7 +49,7 @@ static int look(void *ctx, const char *name, int64_t bytes)
     struct found f = {.mask = 1u << n->slot};
 
     if (bytes <= FORMAT_HEAD_BYTES || bytes > FORMAT_FILE_MAX_BYTES ||
-        key_parse(&n->types, name, &f.key)) {
+        key_parse(&n->types, name, false, &f.key)) {
         disk_set_aside(d, d->slot_fd[n->slot], name);
         n->bad++;
         return 0;
