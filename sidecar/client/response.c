@@ -58,7 +58,7 @@ static int on_field(llhttp_t *h, const char *at, size_t bytes)
     if (r->head_done)
         return extra(r, bytes);
     if (r->headers_count == CLIENT_HEADERS_MAX)
-        return refuse(r, RESPONSE_LARGE, "its answer has too many headers");
+        return 0; /* its end tells: whether it is a header at all is not known yet */
     if (r->headers[r->headers_count].name == UINT16_MAX)
         r->headers[r->headers_count].name = (uint16_t)r->text.len;
     for (size_t i = 0; i < bytes; i++)
@@ -72,6 +72,8 @@ static int on_field_complete(llhttp_t *h)
 
     if (r->head_done)
         return extra(r, 2);
+    if (r->headers_count == CLIENT_HEADERS_MAX)
+        return refuse(r, RESPONSE_LARGE, "its answer has too many headers");
     buf_putc(&r->text, '\0');
     r->headers[r->headers_count].value = (uint16_t)r->text.len;
     return stored(r, &r->text);

@@ -87,7 +87,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     b = feed(&cut, to, data + 2, bytes - 2, 1 + data[0] + 256U * data[1], &cut_used);
     check(&whole, a);
     check(&cut, b);
-    assert(a == b);
+    /* too large or malformed: what comes first may depend on where llhttp ends a fragment */
+    assert(a == b || (a != RESPONSE_DONE && b != RESPONSE_DONE));
     assert(response_status(&whole) == response_status(&cut) || a != RESPONSE_DONE);
     if (a == RESPONSE_DONE) {
         assert(whole_used == cut_used && whole.keep_alive == cut.keep_alive);

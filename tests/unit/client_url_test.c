@@ -11,6 +11,7 @@
 
 #include "sidecar/client/proxy.h"
 #include "sidecar/client/request.h"
+#include "sidecar/client/response.h"
 #include "sidecar/client/retry_after.h"
 
 static struct client_url parsed(const char *text)
@@ -351,6 +352,87 @@ static void retry_after(void **state)
     assert_int_equal(retry_after_ms("", now), 0);
 }
 
+/* ---- limits of an answer's head, at the limit and one above */
+
+static enum response_result feed(struct response *r, const char *text)
+{
+    enum response_result x = RESPONSE_MORE;
+    size_t left = strlen(text), used = 0;
+
+    response_init(r, RESPONSE_TO_ANY, 10, false);
+    while (left && x == RESPONSE_MORE) {
+        size_t n = left < RESPONSE_FEED_BYTES ? left : RESPONSE_FEED_BYTES;
+
+        x = response_feed(r, text, n, &used);
+        text += n;
+        left -= n;
+    }
+    return x;
+}
+
+static enum response_result with_headers(size_t count, size_t last_bytes)
+{
+    struct response r;
+    struct buf b;
+    enum response_result x;
+
+    buf_init(&b, 65536);
+    buf_puts(&b, "HTTP/1.1 204 No\r\n");
+    for (size_t i = 1; i < count; i++)
+        buf_printf(&b, "X-%zu: y\r\n", i);
+    /* the head has ${last_bytes} in all */
+    buf_puts(&b, "Last: ");
+    while (b.len < last_bytes - 4)
+        buf_putc(&b, 'a');
+    buf_puts(&b, "\r\n\r\n");
+    x = feed(&r, buf_text(&b));
+    if (x == RESPONSE_DONE) {
+        assert_int_equal(r.headers_count, count);
+        assert_non_null(response_header(&r, "LAST"));
+    }
+    response_release(&r);
+    buf_release(&b);
+    return x;
+}
+
+static void head_limits(void **state)
+{
+    (void)state;
+    assert_int_equal(with_headers(CLIENT_HEADERS_MAX, 2000), RESPONSE_DONE);
+    assert_int_equal(with_headers(CLIENT_HEADERS_MAX + 1, 2000), RESPONSE_LARGE);
+    assert_int_equal(with_headers(2, CLIENT_HEAD_MAX_BYTES), RESPONSE_DONE);
+    assert_int_equal(with_headers(2, CLIENT_HEAD_MAX_BYTES + 1), RESPONSE_LARGE);
+}
+
+static void endings(void **state)
+{
+    struct response r;
+
+    (void)state;
+    /* trailers and extensions are read over, a few of them */
+    assert_int_equal(feed(&r, "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n"
+                              "3;a=\"b\"\r\nabc\r\n0\r\nX-Late: y\r\n\r\n"),
+                     RESPONSE_DONE);
+    assert_int_equal(r.body.len, 3);
+    assert_null(response_header(&r, "x-late"));
+    response_release(&r);
+    /* until the end, where nothing else says it */
+    assert_int_equal(feed(&r, "HTTP/1.1 200 OK\r\n\r\nabc"), RESPONSE_MORE);
+    assert_int_equal(response_end(&r), RESPONSE_DONE);
+    assert_false(r.keep_alive);
+    response_release(&r);
+    assert_int_equal(feed(&r, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc"), RESPONSE_MORE);
+    assert_int_equal(response_end(&r), RESPONSE_BAD);
+    response_release(&r);
+    assert_int_equal(feed(&r, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"),
+                     RESPONSE_DONE);
+    assert_true(r.keep_alive);
+    response_release(&r);
+    assert_int_equal(feed(&r, "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n"), RESPONSE_LARGE);
+    assert_int_equal(response_status(&r), 200);
+    response_release(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,7 +440,8 @@ int main(void)
         cmocka_unit_test(url_limits),    cmocka_unit_test(which_proxy),
         cmocka_unit_test(no_proxy),      cmocka_unit_test(proxy_credentials),
         cmocka_unit_test(request_heads), cmocka_unit_test(bad_requests),
-        cmocka_unit_test(retry_after),
+        cmocka_unit_test(retry_after),   cmocka_unit_test(head_limits),
+        cmocka_unit_test(endings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
