@@ -140,14 +140,12 @@ void channel_arm(struct channel *ch)
 
 void channel_watch(struct channel *ch)
 {
-    int events = UV_READABLE;
+    bool sends = (ch->state == CHANNEL_PROXY && ch->out_at < ch->connect.len) ||
+                 (ch->state == CHANNEL_TLS && stream_wants_write(&ch->stream, false));
+    int events = sends ? UV_WRITABLE : UV_READABLE;
 
     if (ch->state == CHANNEL_BUSY)
         events = exchange_events(ch);
-    else if (ch->state == CHANNEL_PROXY && ch->out_at < ch->connect.len)
-        events = UV_WRITABLE;
-    else if (ch->state == CHANNEL_TLS && stream_wants_write(&ch->stream, false))
-        events = UV_WRITABLE;
     if (events)
         (void)uv_poll_start(&ch->poll, events, on_poll);
     else
