@@ -143,7 +143,10 @@ static void release(struct refine *r)
 static void worked(uv_work_t *w, int status)
 {
     struct refine *r = w->data;
-    struct refine_done done = {
+    struct refine_done done;
+
+    MAGIC_CHECK(r, REFINE_MAGIC);
+    done = (struct refine_done){
         .result = status ? status : r->result,
         .raw = &r->raw,
         .base = &r->next,
@@ -152,8 +155,6 @@ static void worked(uv_work_t *w, int status)
         .samples = r->samples,
         .report = r->report,
     };
-
-    MAGIC_CHECK(r, REFINE_MAGIC);
     done.why = r->e.text[0] ? r->e.text : uv_strerror(done.result);
     if (r->then)
         r->then(r->data, &done);

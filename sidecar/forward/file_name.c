@@ -17,7 +17,7 @@ static void clean(const char *text, char *ret)
     static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     size_t i;
 
-    for (i = 0; text[i] && i < FILE_NAME_PART_BYTES - 1; i++)
+    for (i = 0; i < FILE_NAME_PART_BYTES - 1 && text[i]; i++)
         ret[i] = strchr(good, text[i]) ? text[i] : '_';
     ret[i] = '\0';
     if (ret[0] == '.' || !ret[0])

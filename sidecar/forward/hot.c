@@ -128,9 +128,10 @@ static void pack(uv_work_t *work)
 static void packed(uv_work_t *work, int status)
 {
     struct hot_item *i = work->data;
-    int r = status ? status : i->result;
+    int r;
 
     MAGIC_CHECK(i, HOT_MAGIC);
+    r = status ? status : i->result;
     if (!i->owner) {
         item_free(i);
         return;
