@@ -127,7 +127,7 @@ run:  ## build, start the demo target (or take PID= PROCESS= PORT=), serve until
 	@tools/run.sh $(if $(PID),--pid '$(PID)') $(if $(PROCESS),--process '$(PROCESS)') $(if $(PORT),--port '$(PORT)')
 
 ##@ Test
-.PHONY: test run-tests unit e2e test-go-versions go-versions-run tools
+.PHONY: test run-tests unit e2e test-go-versions go-versions-run test-kills tools
 UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 E2E      := $(sort $(wildcard tests/e2e/[0-9]*.sh))
@@ -167,6 +167,9 @@ GO_VERSION_TESTS := goroutines_test buckets_test go_stats_test go_locate_test go
 test-go-versions:  ## every Go release built in every way; GO_VERSIONS="1.20.14 1.26.8" for some
 	@tools/deps.sh test
 	@$(MAKE) --no-print-directory MODE=asan go-versions-run
+test-kills:  ## 1,000 rounds (RUNS=) of kill -9 while profiles are collected and sent: none is lost
+	@$(MAKE) --no-print-directory MODE=release all
+	@RUNS=$(or $(RUNS),1000) TEST_TIMEOUT=14400 tests/run.sh build/release tests/e2e/68-kill.sh
 go-versions-run: $(addprefix $(B)/unit/,$(GO_VERSION_TESTS))
 	@GO_VERSIONS="$(or $(GO_VERSIONS),all)" TEST_TIMEOUT=7200 tests/run.sh $(B) $^
 
