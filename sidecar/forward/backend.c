@@ -73,11 +73,31 @@ void backend_why(const struct client_answer *a, char *why, size_t why_bytes)
     backend_why_text(a->status, a->bytes ? a->body + skip : "", a->bytes - skip, why, why_bytes);
 }
 
+/* A redirect, or nothing there that takes a POST: about the URL, and so about all profiles. */
+static bool is_misdirected(const struct client_answer *a)
+{
+    return (a->status >= 300 && a->status <= 399) || a->status == 404 || a->status == 405;
+}
+
+static void add_location(const struct client_answer *a, char *why, size_t why_bytes)
+{
+    size_t used = strlen(why);
+    int n = snprintf(why + used, why_bytes - used, ", not followed to ");
+
+    if (n > 0 && used + (size_t)n < why_bytes)
+        clean_line(why + used + n, why_bytes - used - (size_t)n, a->location, strlen(a->location));
+}
+
 enum backend_verdict backend_judge_usual(const struct client_answer *a, char *why, size_t why_bytes)
 {
     backend_why(a, why, why_bytes);
     if (a->status >= 200 && a->status <= 299)
         return BACKEND_TAKEN;
+    if (is_misdirected(a)) {
+        if (a->location[0] && why_bytes > 0)
+            add_location(a, why, why_bytes);
+        return BACKEND_BLOCKED;
+    }
     if (a->status == 401 || a->status == 403)
         return BACKEND_BLOCKED;
     if (a->status == 413)

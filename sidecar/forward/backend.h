@@ -34,6 +34,9 @@ struct backend_plan {
      * where sample labels do (Pyroscope) */
     char keep[CONFIG_SAMPLE_LABELS_MAX][CONFIG_NAME_BYTES];
     size_t keep_count;
+    /* google: config.project, or what the key file or the metadata server said. Last: it is found
+     * after the plan was made, and no part of what is compared on reload (plan_backend_same()) */
+    char project[CONFIG_TEXT_BYTES];
 };
 
 /* One request. */
@@ -79,7 +82,11 @@ enum backend_verdict {
                           every BACKEND_BLOCKED_MS */
     BACKEND_SPLIT, /* 413: too large: try in halves if it has more than one sample, else NEVER */
 };
-enum { BACKEND_FEW_TRIES = 3, BACKEND_BLOCKED_MS = 60000 };
+enum {
+    BACKEND_FEW_TRIES = 3,
+    BACKEND_BLOCKED_MS = 60000,
+    BACKEND_HANG_MS = 3610 * 1000, /* of google's online call: its own client waits as long */
+};
 
 struct backend_ops {
     const char *name; /* "pyroscope" */
@@ -101,8 +108,8 @@ struct backend_ops {
     /* How long to wait when the answer itself says so elsewhere than in Retry-After (google's
      * RetryInfo). 0: back off as usual. May be NULL. */
     uint64_t (*delay)(const struct client_answer *a);
-    /* Part ${next} was made by shape() and depends on what the part before was answered (google
-     * online: the name to upload to). May be NULL. */
+    /* Part ${next} was made by shape() without a path: it depends on what the part before was
+     * answered (google online: the name to upload to). May be NULL. */
     int (*follow)(const struct backend_plan *plan, const struct client_answer *a,
                   struct backend_part *next, struct err *e);
     /* Instead of shape + HTTP: write it somewhere, in a pool thread (directory). Else NULL. */
@@ -118,7 +125,8 @@ extern const struct backend_ops backend_pyroscope, backend_parca, backend_datado
 const struct backend_ops *backend_ops_of(enum config_backend_type type);
 
 /** backend_judge_usual(a, why, bytes): 2xx taken; 408 429 5xx retry; 401 403 blocked; 413 split;
- * 3xx and other 4xx never. What most judge() begin with. */
+ * redirects, 404 and 405 blocked (the URL is wrong, not the profile); other 4xx never. What most
+ * judge() begin with. */
 enum backend_verdict backend_judge_usual(const struct client_answer *a, char *why,
                                          size_t why_bytes);
 

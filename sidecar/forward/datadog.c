@@ -28,6 +28,8 @@ enum {
     STAMP_BYTES = 40,
     SNAPSHOT_NS = 1000000000, /* a snapshot needs a window too: the second it was taken in */
     UUID_BYTES = 37,
+    RAW_MAX_BYTES = ITEM_RAW_MAX_BYTES + 4096, /* with longer names it may be a little longer */
+    BODY_MAX_BYTES = RAW_MAX_BYTES + RAW_MAX_BYTES / 128 + EVENT_BYTES, /* ZSTD_COMPRESSBOUND */
 };
 
 /* Of our types those that Datadog shows, by what they are called there. */
@@ -205,7 +207,7 @@ static int native(const struct kind *kind, const struct backend_input *in, struc
     size_t n = 0;
     int r = profile_decode(in->raw, in->bytes, &from, e);
 
-    buf_init(&raw, ITEM_RAW_MAX_BYTES);
+    buf_init(&raw, RAW_MAX_BYTES);
     for (size_t i = 0; r == 0 && i < 4 && i < profile_types(from); i++) {
         if (kind->native[i].type)
             types[n++] = (struct reshape_type){i, kind->native[i].type, kind->native[i].unit};
@@ -273,7 +275,7 @@ static int shape(const struct backend_plan *plan, const struct backend_input *in
                  agentless ? "/api/v2/profile" : "/profiling/v1/input");
     if (r < 0 || (size_t)r >= sizeof(part->path))
         return err_set(e, -EINVAL, "the url's path is too long");
-    buf_init(&part->body, ITEM_RAW_MAX_BYTES);
+    buf_init(&part->body, BODY_MAX_BYTES);
     r = put_body(plan, in, kind, &part->body, e);
     if (r == 0)
         r = backend_header(part, "Content-Type", "multipart/form-data; boundary=%s", item->id);

@@ -9,6 +9,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include <mbedtls/base64.h>
@@ -20,9 +21,10 @@
 #include "sidecar/forward/backend.h"
 
 enum {
-    TARGET_BYTES = 256,    /* ^[a-z0-9]([-a-z0-9_.]{0,253}[a-z0-9])?$ */
-    HANG_MS = 3610 * 1000, /* of the online call: Google's own client waits as long */
-    REQUEST_MAX_BYTES = ITEM_RAW_MAX_BYTES * 2,
+    TARGET_BYTES = 256,                        /* ^[a-z0-9]([-a-z0-9_.]{0,253}[a-z0-9])?$ */
+    RAW_MAX_BYTES = ITEM_RAW_MAX_BYTES + 4096, /* written again, it may be a little longer */
+    PACKED_MAX_BYTES = RAW_MAX_BYTES + RAW_MAX_BYTES / 1024 + 1024, /* what gzip cannot shrink */
+    REQUEST_MAX_BYTES = PACKED_MAX_BYTES * 2,
     DELAY_MAX_S = 3600,
 };
 
@@ -85,49 +87,56 @@ static json_t *deployment(const struct backend_plan *plan, const struct item *it
     /* a native program is shown under a language that they know: facts are the user's to give */
     (void)json_object_set_new(labels, "language",
                               json_string(plan->config.language[0] ? plan->config.language : "go"));
-    if (version && version[0])
+    if (!version || !version[0])
+        version = item->version;
+    if (version[0])
         (void)json_object_set_new(labels, "version", json_string(version));
     if (zone && zone[0])
         (void)json_object_set_new(labels, "zone", json_string(zone));
-    return json_pack("{s:s,s:s,s:o}", "projectId", plan->config.project, "target", target, "labels",
+    return json_pack("{s:s,s:s,s:o}", "projectId", plan->project, "target", target, "labels",
                      labels);
 }
 
-/* ProtoJSON's Duration: "10s", "9.998s"; NULL for a snapshot. */
+/* ProtoJSON's Duration: "10.000000000s"; NULL for a snapshot. */
 static json_t *duration(const struct item *item)
 {
+    uint64_t ns = item->duration_ns > 0 ? (uint64_t)item->duration_ns : 0;
     char text[48];
 
-    if (item->duration_ns <= 0)
+    if (ns == 0)
         return NULL;
-    (void)snprintf(text, sizeof(text), "%.9gs",
-                   (double)item->duration_ns / (double)CLOCK_NS_PER_SEC);
+    (void)snprintf(text, sizeof(text), "%" PRIu64 ".%09" PRIu64 "s", ns / CLOCK_NS_PER_SEC,
+                   ns % CLOCK_NS_PER_SEC);
     return json_string(text);
 }
 
 /* --- bytes --- */
 
-/* Some of the sample types only, packed; or what is packed already. */
+/*
+ * All sample types (count 0) or some of them, stamped with the end of their window: the profiles of
+ * a deployment have to come in ascending order of time (profiler.proto), and ours come as their
+ * windows end, so that a CPU profile, which Go stamps with its beginning, would be too late behind
+ * whatever was read meanwhile.
+ */
 static int bytes_of(const struct backend_input *in, size_t first, size_t count, struct buf *out,
                     struct err *e)
 {
     struct profile *from = NULL, *to = NULL;
     struct reshape_type types[2];
     struct buf raw;
-    int r;
+    int r = profile_decode(in->raw, in->bytes, &from, e);
 
-    if (count == 0) {
-        buf_put(out, in->gzip, in->gzip_bytes);
-        return 0;
-    }
-    buf_init(&raw, ITEM_RAW_MAX_BYTES);
+    buf_init(&raw, RAW_MAX_BYTES);
     for (size_t i = 0; i < count && i < 2; i++)
         types[i] = (struct reshape_type){first + i, NULL, NULL};
-    r = profile_decode(in->raw, in->bytes, &from, e);
-    if (r == 0)
+    if (r == 0 && count > 0)
         r = reshape_types(from, types, count, &to, e);
-    if (r == 0)
-        r = profile_encode(to, &raw);
+    if (r == 0) {
+        struct profile *p = to ? to : from;
+
+        profile_set_time(p, in->item->time_ns + in->item->duration_ns, in->item->duration_ns);
+        r = profile_encode(p, &raw);
+    }
     if (r == 0)
         r = gzip_pack(raw.data, raw.len, out);
     profile_free(from);
@@ -201,7 +210,7 @@ static int offline(const struct backend_plan *plan, const struct item *item, con
     if (lasts)
         (void)json_object_set_new(body, "duration", lasts);
     (void)snprintf(part->path, sizeof(part->path), "%.900s/v2/projects/%s/profiles:createOffline",
-                   plan->url.path, plan->config.project);
+                   plan->url.path, plan->project);
     if (put_json(body, &part->body))
         return -ENOMEM;
     return usual_headers(part);
@@ -214,9 +223,9 @@ static int online(const struct backend_plan *plan, const struct item *item, cons
 {
     struct backend_part *ask = next_part(ret, "POST"), *give = next_part(ret, "PATCH");
 
-    ask->total_ms = HANG_MS;
+    ask->total_ms = BACKEND_HANG_MS;
     (void)snprintf(ask->path, sizeof(ask->path), "%.900s/v2/projects/%s/profiles", plan->url.path,
-                   plan->config.project);
+                   plan->project);
     if (put_json(
             json_pack("{s:o,s:[s]}", "deployment", deployment(plan, item), "profileType", name),
             &ask->body) ||
@@ -236,7 +245,7 @@ static int shape(const struct backend_plan *plan, const struct backend_input *in
     for (size_t i = 0; r == 0 && i < 2 && kind->as[i].name; i++) {
         struct buf packed;
 
-        buf_init(&packed, ITEM_RAW_MAX_BYTES);
+        buf_init(&packed, PACKED_MAX_BYTES);
         r = bytes_of(in, kind->as[i].first, kind->as[i].count, &packed, e);
         if (r == 0 && plan->config.format == CONFIG_FORMAT_ONLINE)
             r = online(plan, in->item, kind->as[i].name, &packed, ret);
@@ -264,8 +273,6 @@ static int follow(const struct backend_plan *plan, const struct client_answer *a
     const char *name;
     int r;
 
-    if (next->path[0])
-        return 0; /* a question of its own */
     r = json_in_parse(a->body, a->bytes, &reply, e);
     if (r == 0)
         r = json_in_parse(next->body.data, next->body.len, &ours, e);

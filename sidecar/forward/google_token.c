@@ -408,9 +408,9 @@ int google_token_get(struct google_token *t, char *out, size_t bytes, google_tok
     return -EAGAIN;
 }
 
-void google_token_forget(struct google_token *t)
+void google_token_drop(struct google_token *t)
 {
-    t->then = NULL;
+    t->renew_ns = 0;
 }
 
 const char *google_token_project(const struct google_token *t)

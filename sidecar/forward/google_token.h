@@ -34,8 +34,8 @@ void google_token_free(struct google_token *t); /* NULL-safe; no callback any mo
 int google_token_get(struct google_token *t, char *out, size_t bytes, google_token_came then,
                      void *data);
 
-/** google_token_forget(t): the pending callback will not be called. */
-void google_token_forget(struct google_token *t);
+/** google_token_drop(t): it was refused: another one is asked for when it is wanted next. */
+void google_token_drop(struct google_token *t);
 
 /** google_token_project(t): from the key file or the metadata server; "" while not known. */
 const char *google_token_project(const struct google_token *t);

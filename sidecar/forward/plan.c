@@ -60,6 +60,7 @@ int plan_backend_make(const struct config *c, size_t index, struct backend_plan 
     (void)snprintf(p->service, sizeof(p->service), "%s", service ? service : "");
     if (gethostname(p->hostname, sizeof(p->hostname) - 1) != 0)
         p->hostname[0] = '\0';
+    (void)snprintf(p->project, sizeof(p->project), "%s", p->config.project);
     r = set_url(p, e);
     if (r) {
         free(p);
@@ -72,7 +73,7 @@ int plan_backend_make(const struct config *c, size_t index, struct backend_plan 
 /* Both were zeroed before they were filled (calloc, config_defaults()), so padding is equal too. */
 bool plan_backend_same(const struct backend_plan *a, const struct backend_plan *b)
 {
-    return memcmp(a, b, sizeof(*a)) == 0;
+    return memcmp(a, b, offsetof(struct backend_plan, project)) == 0;
 }
 
 int plan_secrets_read(const struct backend_plan *plan, struct backend_secrets *ret, struct err *e)

@@ -42,7 +42,7 @@ static int shape(const struct backend_plan *plan, const struct backend_input *in
     part->method = "PUT";
     part->headers[0] = (struct client_header){"Content-Type", "application/octet-stream"};
     part->headers_count = 1;
-    buf_init(&part->body, ITEM_RAW_MAX_BYTES);
+    buf_init(&part->body, in->gzip_bytes);
     buf_put(&part->body, in->gzip, in->gzip_bytes);
     if (part->body.failed)
         return err_set(e, -ENOMEM, "out of memory");
