@@ -27,7 +27,8 @@ A request whose path begins with /step? brings its own. Keys of a step:
     connection=close says so, and closes
 
 Each request is a line of JSON in the log when its body has been read: n, method, path, headers,
-bytes, sha256, connection; its body is bodies/N. GET /-/count says how many there were.
+bytes, sha256, connection, time, and status and mode of what it will be answered; its body is bodies/N.
+GET /-/count says how many there were.
 """
 import argparse
 import base64
@@ -80,7 +81,7 @@ class Backend:
                 self.used = 0
             return step
 
-    def record(self, connection, method, path, headers, body):
+    def record(self, connection, method, path, headers, body, step=None):
         with self.lock:
             n = self.requests
             self.requests += 1
@@ -90,7 +91,9 @@ class Backend:
             if self.log:
                 line = {"n": n, "method": method, "path": path, "headers": headers,
                         "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest(),
-                        "connection": connection, "time": time.time()}
+                        "connection": connection, "time": time.time(),
+                        "status": int(one(step or {}, "status", "200")),
+                        "mode": one(step or {}, "mode", "length")}
                 self.log.write(json.dumps(line) + "\n")
                 self.log.flush()
 
@@ -169,7 +172,7 @@ class Connection:
                 self.sock.shutdown(socket.SHUT_WR)
                 return
             body = self.body(headers)
-            self.backend.record(self.number, method, target, headers, body)
+            self.backend.record(self.number, method, target, headers, body, step)
             if not self.answer(step, method):
                 return
 
