@@ -27,7 +27,7 @@ static int read_all(int fd, const char *path, struct buf *out, struct err *e)
             return 0;
         if ((size_t)n > out->max_bytes - out->len) {
             explicit_bzero(step, sizeof(step));
-            return err_set(e, -EFBIG, "%s: is longer than %zu bytes", path, out->max_bytes);
+            return err_set(e, -EFBIG, "%s: larger than %zu bytes", path, out->max_bytes);
         }
         buf_put(out, step, (size_t)n);
         explicit_bzero(step, sizeof(step)); /* it may be a key */
