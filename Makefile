@@ -1,6 +1,7 @@
 # Pillion: a profiling sidecar. `make help` lists the targets; README.md tells the rest.
 #
-# MODE=release|debug|asan|tsan|cov chooses build/MODE/; release also leaves its programs in build/.
+# MODE=release|debug|asan|tsan|cov|permissive chooses build/MODE/; release also leaves its programs
+# in build/; in permissive the filter refuses no system call, the kernel logs those it would.
 MODE ?= release
 CC   ?= cc
 PREFIX ?= /usr/local
@@ -55,6 +56,7 @@ CFLAGS_debug   := -O0
 CFLAGS_asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_tsan    := -O1 -fno-omit-frame-pointer -fsanitize=thread
 CFLAGS_cov     := -O0 --coverage
+CFLAGS_permissive := -O0 -DSANDBOX_PERMISSIVE
 LDFLAGS_release := -pie -Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
@@ -96,6 +98,10 @@ $(PROGRAMS):
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $($(@F)_LIBS)
 $(addprefix build/,$(NAMES)): build/%: build/release/%
 	@ln -sfn release/$* $@
+PB_H += build/gen/base/syscall_names.inc
+build/gen/base/syscall_names.inc: Makefile
+	@mkdir -p $(@D)
+	$(Q)echo '#include <asm/unistd.h>' | $(CC) -E -dM - | sed -n 's/^#define __NR_\([a-z][a-z0-9_]*\) .*/{__NR_\1, "\1"},/p' | sort >$@.new && mv $@.new $@
 build/gen/%.pb-c.c build/gen/%.pb-c.h: %.proto
 	@mkdir -p build/gen
 	$(Q)protoc-c --c_out=build/gen $<

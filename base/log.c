@@ -188,3 +188,22 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
     if (dropped)
         say_dropped(dropped);
 }
+
+void log_last(const char *msg, const char *key, const char *value)
+{
+    char stamp[CLOCK_STAMP_BYTES];
+    char line[LOG_VALUE_BYTES];
+    int n;
+
+    (void)clock_stamp(stamp);
+    if (state.text)
+        n = snprintf(line, sizeof(line), "%.8s ERROR %s: %s %s=%s\n", stamp + 11, state.program,
+                     msg, key, value);
+    else
+        n = snprintf(line, sizeof(line),
+                     "{\"time\":\"%s\",\"level\":\"error\",\"msg\":\"%s\",\"program\":\"%s\","
+                     "\"%s\":\"%s\"}\n",
+                     stamp, msg, state.program, key, value);
+    if (n > 0 && (size_t)n < sizeof(line) && has_room())
+        (void)!write(STDERR_FILENO, line, (size_t)n);
+}

@@ -69,6 +69,12 @@ bool log_is_text(void);
 /** log_write(level, msg, fields, n): what the macros below call. */
 void log_write(enum log_level level, const char *msg, const struct log_field *fields, size_t n);
 
+/**
+ * log_last(msg, key, value): an error line from a signal handler, before the end: without memory
+ * of its own, without waiting. Both texts are ours: printable, short, nothing to escape.
+ */
+void log_last(const char *msg, const char *key, const char *value);
+
 #define log_at(level, msg, ...)                                                         \
     log_write((level), (msg), (const struct log_field[]){{.key = NULL}, ##__VA_ARGS__}, \
               sizeof((const struct log_field[]){{.key = NULL}, ##__VA_ARGS__}) /        \

@@ -1,6 +1,6 @@
 /*
- * seccomp(2): the system calls a program may still make; any other ends it (SIGSYS, which the
- * guard reports with the signal's name). Lists were found by running the whole test suite under
+ * seccomp(2): the system calls a program may still make; any other ends it by SIGSYS, after a line
+ * with the call's name (base/refused.c). Lists were found by running the whole test suite under
  * them, release and ASan builds. A call that libraries try and can do without gets an errno.
  */
 #include "base/sandbox.h"
@@ -12,6 +12,7 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -19,10 +20,24 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/refused.h"
+
 #if defined(__x86_64__)
 #    define SECCOMP_ARCH AUDIT_ARCH_X86_64
 #elif defined(__aarch64__)
 #    define SECCOMP_ARCH AUDIT_ARCH_AARCH64
+#endif
+
+/*
+ * What becomes of who makes any other call. TRAP: the call is not made, and our handler tells which
+ * one it was and ends the program. Nobody inside can do without the handler: to set another one is
+ * an end without a word, and where SIGSYS is blocked the kernel takes the default, which is the
+ * same. MODE=permissive is for finding what a new libc or library needs.
+ */
+#ifdef SANDBOX_PERMISSIVE
+#    define REFUSE SECCOMP_RET_LOG
+#else
+#    define REFUSE SECCOMP_RET_TRAP
 #endif
 
 enum {
@@ -60,10 +75,10 @@ static const int common_calls[] = {
     SYS_futex,        SYS_clock_gettime, SYS_clock_nanosleep,
     SYS_gettimeofday, SYS_getrandom,     SYS_getpid,
     SYS_gettid,       SYS_getuid,        SYS_rt_sigprocmask,
-    SYS_rt_sigreturn, SYS_rt_sigaction,  SYS_restart_syscall,
+    SYS_rt_sigreturn, SYS_pread64,       SYS_restart_syscall,
     SYS_getrusage,    SYS_exit,          SYS_exit_group,
     SYS_fstat,        SYS_lseek,         SYS_sched_yield,
-    SYS_ftruncate,    SYS_pread64,
+    SYS_ftruncate,
 #ifdef SYS_poll
     SYS_poll,
 #endif
@@ -182,6 +197,16 @@ static void when_one_of(struct program *p, int nr, unsigned n, const uint32_t *v
     give(p, SECCOMP_RET_ALLOW);
 }
 
+/* If the call is rt_sigaction: allowed but for SIGSYS, whose handler is ours to the end. */
+static void when_signal_handler(struct program *p)
+{
+    add(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_rt_sigaction, 0, 4);
+    load(p, arg_low(0));
+    add(p, BPF_JMP | BPF_JEQ | BPF_K, SIGSYS, 0, 1);
+    give(p, SECCOMP_RET_KILL_PROCESS);
+    give(p, SECCOMP_RET_ALLOW);
+}
+
 /* If the call is setsockopt: allowed only for these; others load modules and run filters. */
 static void when_socket_options(struct program *p, const struct option *options, uint8_t count,
                                 uint32_t otherwise)
@@ -228,7 +253,7 @@ static void connecting_body(struct program *p, const struct sandbox_want *want)
     for (size_t i = 0; i < sizeof(connecting_calls) / sizeof(connecting_calls[0]); i++)
         when(p, connecting_calls[i], SECCOMP_RET_ALLOW);
     when_socket(p, want->connects_unix);
-    when_arg(p, SYS_sendmmsg, 3, MSG_FASTOPEN, 0, SECCOMP_RET_KILL_PROCESS);
+    when_arg(p, SYS_sendmmsg, 3, MSG_FASTOPEN, 0, REFUSE);
     when_socket_options(p, connecting_options,
                         sizeof(connecting_options) / sizeof(connecting_options[0]),
                         SECCOMP_RET_ERRNO | ENOPROTOOPT);
@@ -248,7 +273,7 @@ static void sidecar_body(struct program *p, const struct sandbox_want *want)
     if (want->connects || want->connects_unix)
         connecting_body(p, want);
     else
-        when_socket_options(p, server_options, 1, SECCOMP_RET_KILL_PROCESS);
+        when_socket_options(p, server_options, 1, REFUSE);
     when_one_of(p, SYS_ioctl, 1, ioctl_requests, sizeof(ioctl_requests) / sizeof(ioctl_requests[0]),
                 SECCOMP_RET_ERRNO | ENOTTY);
     /* also where there is no Landlock: it has the rights of a user over his files */
@@ -271,18 +296,18 @@ static void body(struct program *p, const struct sandbox_want *want)
 {
     for (size_t i = 0; i < sizeof(common_calls) / sizeof(common_calls[0]); i++)
         when(p, common_calls[i], SECCOMP_RET_ALLOW);
+    when_signal_handler(p);
     /* libc may try to load a module for names where there is no Landlock to hide it */
-    when_arg(p, SYS_mmap, 2, PROT_EXEC, 0,
-             want->connects ? SECCOMP_RET_ERRNO | EACCES : SECCOMP_RET_KILL_PROCESS);
-    when_arg(p, SYS_mprotect, 2, PROT_EXEC, 0, SECCOMP_RET_KILL_PROCESS);
+    when_arg(p, SYS_mmap, 2, PROT_EXEC, 0, want->connects ? SECCOMP_RET_ERRNO | EACCES : REFUSE);
+    when_arg(p, SYS_mprotect, 2, PROT_EXEC, 0, REFUSE);
     /* abort() signals itself and nobody else */
-    when_arg(p, SYS_tgkill, 0, UINT32_MAX, (uint32_t)getpid(), SECCOMP_RET_KILL_PROCESS);
-    when_arg(p, SYS_memfd_create, 1, ~MEMFD_FLAGS, 0, SECCOMP_RET_KILL_PROCESS);
+    when_arg(p, SYS_tgkill, 0, UINT32_MAX, (uint32_t)getpid(), REFUSE);
+    when_arg(p, SYS_memfd_create, 1, ~MEMFD_FLAGS, 0, REFUSE);
     /* TCP Fast Open connects: a listener that was shut down becomes a client by it (tcp(7)) */
-    when_arg(p, SYS_sendto, 3, MSG_FASTOPEN, 0, SECCOMP_RET_KILL_PROCESS);
-    when_arg(p, SYS_sendmsg, 2, MSG_FASTOPEN, 0, SECCOMP_RET_KILL_PROCESS);
+    when_arg(p, SYS_sendto, 3, MSG_FASTOPEN, 0, REFUSE);
+    when_arg(p, SYS_sendmsg, 2, MSG_FASTOPEN, 0, REFUSE);
     when_one_of(p, SYS_fcntl, 1, fcntl_commands, sizeof(fcntl_commands) / sizeof(fcntl_commands[0]),
-                SECCOMP_RET_KILL_PROCESS);
+                REFUSE);
     if (want->role == SANDBOX_SIDECAR)
         sidecar_body(p, want);
     else
@@ -295,7 +320,7 @@ static void body(struct program *p, const struct sandbox_want *want)
 #ifdef SYS_access
     when(p, SYS_access, SECCOMP_RET_ERRNO | EACCES);
 #endif
-    give(p, SECCOMP_RET_KILL_PROCESS);
+    give(p, REFUSE);
 }
 
 int seccomp_enter(const struct sandbox_want *want)
@@ -308,6 +333,7 @@ int seccomp_enter(const struct sandbox_want *want)
     body(&p, want);
     if (p.count > SECCOMP_MAX_INSNS)
         return -E2BIG;
+    refused_report();
     prog = (struct sock_fprog){(unsigned short)p.count, p.insn};
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) == 0)
         return (int)p.count;

@@ -77,6 +77,7 @@ __attribute__((noreturn)) static void become(const struct child_want *want, cons
 
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)signal(SIGHUP, SIG_IGN); /* a reload that comes before it can take it: it reads all now */
     if (place_standard_fds(want->no_output) != 0 || place_fds(want) != 0 ||
         change_user(want->uid) != 0 || sandbox_set_caps(0) != 0)
         _exit(127);
