@@ -173,15 +173,15 @@ GO_VERSION_TESTS := goroutines_test buckets_test go_stats_test go_locate_test go
 test-go-versions:  ## every Go release built in every way; GO_VERSIONS="1.20.14 1.26.8" for some
 	@tools/deps.sh test
 	@$(MAKE) --no-print-directory MODE=asan go-versions-run
+go-versions-run: $(addprefix $(B)/unit/,$(GO_VERSION_TESTS))
+	@GO_VERSIONS="$(or $(GO_VERSIONS),all)" TEST_TIMEOUT=7200 tests/run.sh $(B) $^
 test-kills:  ## 1,000 rounds (RUNS=) of kill -9 while profiles are collected and sent: none is lost
 	@$(MAKE) --no-print-directory MODE=release all
 	@RUNS=$(or $(RUNS),1000) TEST_TIMEOUT=14400 tests/run.sh build/release tests/e2e/68-kill.sh
-go-versions-run: $(addprefix $(B)/unit/,$(GO_VERSION_TESTS))
-	@GO_VERSIONS="$(or $(GO_VERSIONS),all)" TEST_TIMEOUT=7200 tests/run.sh $(B) $^
 
 ##@ Look after
 .PHONY: bench fuzz fuzz-build lint borders headers analyze format gates
-bench: deps all  ## ratios against perf record and the target's own profiler (prints a table)
+bench: deps all tools  ## ratios against perf record and the target's own profiler (prints a table)
 	@tests/bench/bench.sh
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_CC  ?= clang-14

@@ -7,6 +7,7 @@ import sys
 import time
 
 import goroutines
+import keeping
 import measure
 from programs import BUILD, ROOT, CannotRun, Sleeper, perf_works
 
@@ -89,6 +90,7 @@ def main():
     measure.labels(table, quick)
     measure.attach(table, quick, not no_perf)
     goroutines.goroutines(table, quick)
+    keeping.keeping(table, quick)
     facts["seconds"] = round(time.monotonic() - began)
     table.line()
     facts["longest_stall_ms"] = round(sleeper.longest(began), 1)

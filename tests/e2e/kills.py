@@ -99,6 +99,8 @@ def handler(arrivals):
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            if len(body) < int(self.headers["Content-Length"]):
+                return  # its sender was killed on the way
             boundary = re.search(r"boundary=([0-9a-f]{32})$", self.headers["Content-Type"] or "")
             if boundary:
                 backend, ident = "dog", boundary.group(1)
