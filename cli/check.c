@@ -1,11 +1,14 @@
 /*
  * `pillion check`: does the configuration hold, what is it with all defaults, and what in it is
- * weaker than it need be?
+ * weaker than it need be? With --connect instead of printing: does each backend take a profile?
  */
 #include <errno.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/sibling.h"
 #include "cli/expires.h"
 #include "cli/pattern.h"
 #include "cli/verbs.h"
@@ -75,8 +78,53 @@ static int print(const struct config *c)
     return r;
 }
 
+/*
+ * This program has no network code: the sidecar has, and is confined. Only on success there is no
+ * return. ${argv} without the option that brought us here.
+ */
+static int connect_by_sidecar(int argc, char **argv)
+{
+    static char title[] = "pillion-sidecar", option[] = "--connect";
+    char **args = calloc((size_t)argc + 2, sizeof(*args));
+    char path[PATH_MAX];
+    int r = sibling_path("pillion-sidecar", path, sizeof(path));
+
+    if (r)
+        r = cli_fail(CLI_CANNOT,
+                     "pillion-sidecar is neither beside this program nor in ../libexec/pillion: %s",
+                     strerror(-r));
+    else if (!args)
+        r = cli_fail(CLI_CANNOT, "no memory");
+    else {
+        args[0] = title;
+        args[1] = option;
+        memcpy(args + 2, argv + 1, (size_t)(argc - 1) * sizeof(*args)); /* argv[0] is the verb */
+        (void)execv(path, args);
+        r = cli_fail(CLI_CANNOT, "%s: %s", path, strerror(errno));
+    }
+    free(args);
+    return r;
+}
+
+/* Taken out of the arguments: is it there? */
+static bool take_connect(int *argc, char **argv)
+{
+    int n = 0;
+
+    for (int i = 0; i < *argc; i++) {
+        if (i == 0 || strcmp(argv[i], "--connect") != 0)
+            argv[n++] = argv[i];
+    }
+    argv[n] = NULL;
+    if (n == *argc)
+        return false;
+    *argc = n;
+    return true;
+}
+
 int cli_check(int argc, char **argv)
 {
+    bool connects = take_connect(&argc, argv);
     struct config *c = malloc(sizeof(*c));
     struct err e;
     int r;
@@ -88,7 +136,7 @@ int cli_check(int argc, char **argv)
         r = pattern_check_config(c, argc, argv, &e);
     if (r == 0) {
         /* exit 0 with warnings: weak is allowed, and whoever set it may have a reason */
-        r = print(c);
+        r = connects ? CLI_DONE : print(c);
         config_files(c, warn_of_file, NULL);
         config_weak(c, warn_of_weak, NULL);
     } else {
@@ -96,5 +144,5 @@ int cli_check(int argc, char **argv)
         r = cli_fail(r == -EINVAL ? CLI_NO : CLI_CANNOT, "%s", e.text);
     }
     free(c);
-    return r;
+    return connects && r == CLI_DONE ? connect_by_sidecar(argc, argv) : r;
 }

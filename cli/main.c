@@ -47,9 +47,11 @@ static const struct verb verbs[] = {
     {"merge", cli_later, "FILE...", "several profiles into one", NULL},
     {"convert", cli_later, "FILE", "into another format", NULL},
     {"report", cli_later, "FILE", "for people to read", NULL},
-    {"check", cli_check, "[--config FILE] [TARGET] [--listen ADDR]...",
+    {"check", cli_check, "[--connect] [--config FILE] [TARGET] [--listen ADDR]...",
      "validate the configuration and print it, secrets hidden",
-     "Exit 1 when it does not hold. `pillion help config` lists the keys.\n"},
+     "Exit 1 when it does not hold. `pillion help config` lists the keys. --connect prints no\n"
+     "configuration but sends each backend one profile, empty where it takes such and labelled\n"
+     "pillion_check, and says what it answered; exit 1 when one refuses.\n"},
     {"token", cli_token, "", "a new token and its sha256 line for the configuration",
      "The token is the first line; the configuration needs only the second.\n"},
     {"plan", cli_plan, "", NULL, NULL},
