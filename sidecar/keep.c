@@ -1,5 +1,9 @@
 #include "sidecar/keep.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "base/log.h"
 #include "sidecar/collect/collect.h"
 #include "sidecar/forward/forward.h"
@@ -8,6 +12,21 @@
 static bool is_wanted(const struct config *c)
 {
     return c->forward_count > 0 || c->history.dir[0] || c->spool.dir[0];
+}
+
+/* A backend that is a folder makes it too, but the sandbox opens only for what is there already. */
+static void make_folders(const struct config *c)
+{
+    enum { MODE = 0750 };
+
+    for (size_t i = 0; i < c->forward_count; i++) {
+        const struct config_backend *b = &c->forward[i];
+
+        if (b->type == CONFIG_BACKEND_DIRECTORY && mkdirat(AT_FDCWD, b->path, MODE) != 0 &&
+            errno != EEXIST)
+            log_warn("a backend's folder cannot be made", LOG_STR("backend", b->name),
+                     LOG_STR("path", b->path), LOG_STR("why", strerror(errno)));
+    }
 }
 
 int keep_open(struct state *st, struct err *e)
@@ -20,6 +39,7 @@ int keep_open(struct state *st, struct err *e)
     if (c->forward_count > 0 && !c->spool.dir[0])
         log_warn("spool.dir is not configured: profiles that wait are in memory only, and lost "
                  "with the process");
+    make_folders(c);
     r = store_open(st->loop, c, &st->store, e);
     if (r)
         err_prefix(e, "spool and history");

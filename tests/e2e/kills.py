@@ -287,6 +287,7 @@ def main():
     config = os.path.join(args.folder, "pillion.yaml")
     configure(config, args.folder, url, "1s")
     program = Program(args, config)
+    ended_well = True
     try:
         done = rounds(args, program, links, kills, rng)
         arrivals.honest = True
@@ -294,11 +295,14 @@ def main():
             program.kill("tree")
         configure(config, args.folder, url, "0s")  # nothing new: what is left has to go
         program.start()
+        if not wait_for(60, lambda: '"msg":"ready"' in program.tail() or not program.alive()):
+            sys.exit("it does not come back: " + program.tail())
         if not wait_for(90, lambda: waiting(spool) == 0 or not program.alive()):
-            sys.exit("%d wait for ever: %s" % (waiting(spool), program.tail()))
+            print("%d wait for ever: %s" % (waiting(spool), program.tail()))
         program.process.terminate()
         if program.process.wait(60) != 0:
-            sys.exit("it ended with %d: %s" % (program.process.returncode, program.tail()))
+            print("it ended with %d: %s" % (program.process.returncode, program.tail()))
+            ended_well = False
         time.sleep(0.5)  # inotify's last words
     finally:
         if program.alive():
@@ -310,7 +314,7 @@ def main():
         done, program.starts, files, "+".join(str(len(arrivals.of[b])) for b in BACKENDS[1:]), copies, len(errors)))
     if not errors and files < done:
         sys.exit("too few profiles for that many rounds")
-    sys.exit(1 if errors else 0)
+    sys.exit(1 if errors or not ended_well else 0)
 
 
 main()
