@@ -120,6 +120,7 @@ install: all  ## bin/pillion and libexec/pillion/* below PREFIX (and DESTDIR)
 	install -m 0711 $(addprefix build/release/pillion-,guard sampler sidecar) $(DESTDIR)$(PREFIX)/libexec/pillion/ # 0711: who cannot read a program cannot trace it from its first instruction on
 static:  ## the same programs without any shared library, in build/static/
 	$(MAKE) MODE=static STATIC=1 CFLAGS_static='$(CFLAGS_release)' LDFLAGS_static='-static-pie $(filter-out -pie,$(LDFLAGS_release))' all
+	@tests/binaries.sh build/static
 deps:  ## install what the build needs (Debian 12 and newer; root or sudo)
 	@tools/deps.sh
 clean:  ## remove build/
@@ -199,7 +200,7 @@ fuzz-build: $(FUZZ_BIN)
 fuzz: fuzz-build  ## every fuzz target for SECONDS (default 60) each; ONE=fuzz_elf for one
 	@tests/fuzz/run.sh $(or $(SECONDS),60) $(if $(ONE),build/fuzz/$(ONE),$(FUZZ_BIN))
 imports = nm -u $(2) 2>/dev/null | awk 'NF==2{sub(/@.*/,"",$$2);print $$2}' | grep -xE '$(subst $() ,|,$(strip $(1)))'
-borders:  ## what each program links and includes is what design.md allows
+borders:  ## what each program links, includes and is built as is what design.md allows
 	@$(MAKE) --no-print-directory MODE=release all >/dev/null
 	@! $(call imports,$(GUARD_FORBIDS),-D build/release/pillion-guard) || { echo "^ imported by the guard"; exit 1; }
 	@! $(call imports,$(SAMPLER_FORBIDS),-D build/release/pillion-sampler) || { echo "^ imported by the sampler"; exit 1; }
@@ -207,6 +208,7 @@ borders:  ## what each program links and includes is what design.md allows
 	@! $(call imports,syscall,$(patsubst %.c,build/release/%.o,$(call src,sidecar auth config sampler profile wire cli))) || { echo "^ syscall() belongs into base/ and guard/"; exit 1; }
 	@! $(call imports,process_vm_writev,$(patsubst %.c,build/release/%.o,$(filter-out guard/target.c,$(LIB_SRC)))) || { echo "^ what writes into the target is guard/target.c alone"; exit 1; }
 	@tests/borders.sh '$(ALLOW)' build/release
+	@tests/binaries.sh build/release
 headers: $(PB_H)  ## every header compiles alone, twice
 	@for h in $$(find $(FOLDERS) -name '*.h' | sort); do \
 	  printf '#include "%s"\n#include "%s"\n' $$h $$h | $(CC) $(BASE_CFLAGS) $(WARN) -fsyntax-only -x c - || exit 1; done; echo headers ok

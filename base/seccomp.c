@@ -88,6 +88,7 @@ static const int common_calls[] = {
 #ifdef SANDBOX_SANITIZED
     SYS_sigaltstack,  SYS_prctl,         SYS_sched_getaffinity,
     SYS_prlimit64,    SYS_readlink,      SYS_getrlimit,
+    SYS_nanosleep,
 #endif
 };
 
