@@ -181,9 +181,11 @@ test-kills:  ## 1,000 rounds (RUNS=) of kill -9 while profiles are collected and
 	@RUNS=$(or $(RUNS),1000) TEST_TIMEOUT=14400 tests/run.sh build/release tests/e2e/68-kill.sh
 
 ##@ Look after
-.PHONY: bench fuzz fuzz-build lint borders headers analyze format gates
+.PHONY: bench attack fuzz fuzz-build lint borders headers analyze format gates
 bench: deps all tools  ## ratios against perf record and the target's own profiler (prints a table)
 	@tests/bench/bench.sh
+attack: all  ## attack tools that are installed, against the expected findings; soak: tests/attack/soak.sh
+	@PILLION_BUILD=build/release tests/attack/run.sh
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_CC  ?= clang-14
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ_SRC))
