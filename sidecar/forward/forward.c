@@ -104,7 +104,8 @@ static int renew(struct forward *f, const struct config *c, struct err *e)
     count = make_lanes(f, plans, c->forward_count, made, &r, e);
     for (size_t i = 0; i < f->count; i++)
         lane_free(f->lanes[i]); /* those that were not taken over */
-    memcpy(f->lanes, made, count * sizeof(made[0]));
+    for (size_t i = 0; i < count; i++)
+        f->lanes[i] = made[i];
     f->count = count;
     on_news(f);
     return r;

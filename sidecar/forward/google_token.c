@@ -23,6 +23,7 @@
 enum {
     TOKEN_MAGIC = 0x47544f4b,
     TOKEN_BYTES = 8192,
+    TOKEN_ANSWER_BYTES = 16384, /* of a request or an answer with one in it */
     TOKEN_TIMEOUT_MS = 10000,
     TOKEN_LIFE_MAX_S = 24 * 3600, /* what a server may make us believe */
     JWT_LIFE_S = 3600,            /* Google's most */
@@ -193,7 +194,7 @@ static int ask_metadata(struct google_token *t)
         .headers = {{"Metadata-Flavor", "Google"}},
         .headers_count = 1,
         .total_ms = TOKEN_TIMEOUT_MS,
-        .body_max_bytes = TOKEN_BYTES * 2,
+        .body_max_bytes = TOKEN_ANSWER_BYTES,
     };
 
     return client_ask(t->client, &request, NULL, answered, t, &t->ticket);
@@ -207,12 +208,12 @@ static int ask_with_key(struct google_token *t)
         .headers = {{"Content-Type", "application/x-www-form-urlencoded"}},
         .headers_count = 1,
         .total_ms = TOKEN_TIMEOUT_MS,
-        .body_max_bytes = TOKEN_BYTES * 2,
+        .body_max_bytes = TOKEN_ANSWER_BYTES,
     };
     struct buf body, jwt;
     int r;
 
-    buf_init(&body, JWT_BYTES * 2);
+    buf_init(&body, TOKEN_ANSWER_BYTES);
     buf_init(&jwt, JWT_BYTES);
     r = make_jwt(t, &jwt);
     buf_puts(&body, "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=");
