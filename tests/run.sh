@@ -1,8 +1,8 @@
 #!/bin/bash
 # run.sh BUILD TEST...: run each test on its own; a cmocka program counts each of its tests. The last
 # line is "N passed, N failed" (", N skipped"). A test exits 0, 1 or 77: passed, failed, skipped.
-# An end-to-end test that failed is given one second look, and the summary names it: it asks a busy
-# machine for samples, sockets and time, and a bug shows again. Unit tests and fuzzing get none.
+# A test that failed is given one second look, and the summary names it: many ask a busy machine for
+# samples, sockets and time, and a bug shows again. What a sanitizer has reported gets none, nor fuzzing.
 set -u
 build=$1
 shift
@@ -14,17 +14,17 @@ for t; do
     began=$SECONDS
     timeout -k 10 "${TEST_TIMEOUT:-900}" "$t" >"$log" 2>&1 </dev/null
     rc=$?
-    case $t:$rc in
-    */e2e/*:0 | */e2e/*:77 | */unit/* | */fuzz/*) ;;
-    *)
+    again_for=$t
+    case $t:$rc in */fuzz/* | *:0 | *:77) again_for="" ;; esac
+    ! grep -q 'ERROR: AddressSanitizer\|runtime error: \|WARNING: ThreadSanitizer' "$log" || again_for=""
+    if [ -n "$again_for" ]; then
         echo "second look at $t (exit $rc, $((SECONDS - began)) s)"
         tail -n 60 "$log"
         mv "$log" "$log.first"
         timeout -k 10 "${TEST_TIMEOUT:-900}" "$t" >"$log" 2>&1 </dev/null
         rc=$?
         [ "$rc" != 0 ] || again="$again ${t##*/}"
-        ;;
-    esac
+    fi
     case $t in
     */unit/*)
         p=$(grep -c '^ok ' "$log")
