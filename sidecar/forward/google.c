@@ -341,9 +341,7 @@ static enum backend_verdict judge(const struct backend_plan *plan, const struct 
     enum backend_verdict v = backend_judge_usual(a, why, why_bytes);
 
     (void)plan;
-    if (a->status == 409)
-        return BACKEND_RETRY;
-    return a->status == 404 ? BACKEND_BLOCKED : v;
+    return a->status == 409 ? BACKEND_RETRY : v;
 }
 
 static int default_url(const struct config_backend *config, char *ret, size_t bytes, struct err *e)

@@ -124,15 +124,50 @@ static int head(const struct backend_plan *plan, const struct backend_secrets *s
     return 0;
 }
 
-/* Wrong bucket, region or key: nothing about this one profile, so all of them wait. */
+/* What stands in <name>…</name>, of XML that may be anything: a text to show, nothing more. */
+static const char *element(const struct client_answer *a, const char *name, size_t *ret_bytes)
+{
+    char open[32];
+    int n = snprintf(open, sizeof(open), "<%s>", name);
+    const char *from = a->bytes ? memmem(a->body, a->bytes, open, (size_t)n) : NULL;
+    const char *end;
+
+    if (!from)
+        return NULL;
+    from += n;
+    end = memchr(from, '<', a->bytes - (size_t)(from - a->body));
+    *ret_bytes = end ? (size_t)(end - from) : 0;
+    return end ? from : NULL;
+}
+
+/* "HTTP 403: SignatureDoesNotMatch: The request…": of the first line only the XML's head is seen.
+ */
+static void tell(const struct client_answer *a, char *why, size_t why_bytes)
+{
+    size_t code_bytes = 0, text_bytes = 0, used;
+    const char *code = element(a, "Code", &code_bytes);
+    const char *text = element(a, "Message", &text_bytes);
+    char both[CLIENT_WHY_BYTES];
+
+    if (!code)
+        return;
+    used = (size_t)snprintf(both, sizeof(both), "%.*s%s%.*s",
+                            (int)(code_bytes < 64 ? code_bytes : 64), code, text ? ": " : "",
+                            (int)(text_bytes < 160 ? text_bytes : 160), text ? text : "");
+    backend_why_text(a->status, both, used < sizeof(both) ? used : sizeof(both) - 1, why,
+                     why_bytes);
+}
+
+/* Wrong bucket, region or key: nothing about this one profile, so all of them wait (403, 404 and
+ * redirects as usual). */
 static enum backend_verdict judge(const struct backend_plan *plan, const struct client_answer *a,
                                   char *why, size_t why_bytes)
 {
     enum backend_verdict v = backend_judge_usual(a, why, why_bytes);
 
     (void)plan;
-    if (a->status == 404 || (a->status >= 300 && a->status < 400))
-        return BACKEND_BLOCKED;
+    if (a->status >= 400)
+        tell(a, why, why_bytes);
     return v;
 }
 

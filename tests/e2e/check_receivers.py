@@ -11,6 +11,8 @@ import os
 import re
 import sys
 
+from pprof import fields
+
 DIR, WHAT = sys.argv[1:3]
 SAYS = WHAT not in ("enough", "rests") or "why" in sys.argv[3:]
 # what each is expected to come to
@@ -31,36 +33,6 @@ def no(text):
 def rows(name):
     with open(os.path.join(DIR, name + ".log"), encoding="utf-8") as f:
         return [json.loads(line) for line in f if line.endswith("\n")]
-
-
-def fields(data):
-    """The fields of a protobuf message."""
-    at = 0
-
-    def varint():
-        nonlocal at
-        n = shift = 0
-        while True:
-            b = data[at]
-            at += 1
-            n |= (b & 127) << shift
-            shift += 7
-            if b < 128:
-                return n
-
-    while at < len(data):
-        key = varint()
-        if key & 7 == 0:
-            yield key >> 3, varint()
-        elif key & 7 == 2:
-            n = varint()
-            yield key >> 3, data[at:at + n]
-            at += n
-        elif key & 7 == 1:
-            yield key >> 3, data[at:at + 8]
-            at += 8
-        else:
-            raise ValueError("wire type %d" % (key & 7))
 
 
 def sub(data, *path):
