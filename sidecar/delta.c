@@ -204,6 +204,16 @@ static const char *reason(int r)
     }
 }
 
+/* Two stamps that anybody may have written; a clock that was set back makes no negative time. */
+static int64_t between(const struct profile *first, const struct profile *second)
+{
+    int64_t ns;
+
+    if (__builtin_sub_overflow(profile_time_ns(second), profile_time_ns(first), &ns) || ns < 0)
+        return 0;
+    return ns;
+}
+
 int delta_profile(const struct profile *first, const struct profile *second, enum delta_rule rule,
                   struct profile **ret, struct err *e)
 {
@@ -222,8 +232,7 @@ int delta_profile(const struct profile *first, const struct profile *second, enu
     if (r == 0)
         r = keep_changes(out, sum, rule);
     if (r == 0) {
-        profile_set_time(out, profile_time_ns(second),
-                         profile_time_ns(second) - profile_time_ns(first));
+        profile_set_time(out, profile_time_ns(second), between(first, second));
         *ret = out;
         out = NULL;
     } else {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/magic.h"
 #include "profile/gzip.h"
 #include "sidecar/delta.h"
@@ -9,13 +10,16 @@
 
 enum {
     REFINE_MAGIC = 0x52464e45,
+    REFINE_DURATION_MAX_SECONDS = 7 * 24 * 3600, /* longer ones are told by nobody in earnest */
 };
 
 struct refine {
     unsigned magic;
     uv_work_t work;
     struct refine_policy *policy;
-    bool growth;
+    bool growth, renewed;
+    int64_t now_ns;
+    uint64_t since_base_ns;
     struct buf input, base; /* what came */
     struct buf raw, next;   /* what goes */
     refine_came then;       /* NULL: nobody waits */
@@ -65,34 +69,79 @@ static int unpack(struct refine *r)
     return 0;
 }
 
-/* r->raw: what has grown since r->base. This reading, packed, is the next one's base. */
-static int grow(struct refine *r)
+static int check(const struct buf *data, struct err *e)
+{
+    struct profile *p = NULL;
+    int rc = profile_decode(data->data, data->len, &p, e);
+
+    if (rc == 0)
+        rc = profile_validate(p, e);
+    profile_free(p);
+    return rc;
+}
+
+static int since_base(struct refine *r)
 {
     struct bulk first, second = {r->input.data, r->input.len};
     struct buf before;
-    int rc = gzip_pack(r->input.data, r->input.len, &r->next);
+    int64_t between_ns;
+    int rc;
 
-    if (rc)
-        return err_set(&r->e, rc, "it cannot be kept for the next one");
-    if (r->base.len == 0)
-        return err_set(&r->e, -ENODATA, "the first one is the base of the next");
     buf_init(&before, ITEM_RAW_MAX_BYTES);
     rc = gzip_unpack(r->base.data, r->base.len, &before, &r->e);
     first = (struct bulk){before.data, before.len};
     if (rc == 0)
-        rc = delta_encoded(&first, &second, DELTA_GROWTH, &r->raw, &r->duration_ns, &r->e);
+        rc = delta_encoded(&first, &second, DELTA_GROWTH, &r->raw, &between_ns, &r->e);
     buf_release(&before);
     return rc;
 }
 
-/* Where the window began: a CPU profile is stamped with that already, a difference with its end. */
-static void note_time(struct refine *r, const struct profile *p)
+/* r->raw: what has grown since r->base. This reading, packed, is the next one's base; one that is
+ * no profile never becomes that, one that has other sample types than the base does. */
+static int grow(struct refine *r)
 {
-    r->time_ns = profile_time_ns(p);
-    r->duration_ns = profile_duration_ns(p);
-    if (r->growth && r->time_ns > r->duration_ns)
-        r->time_ns -= r->duration_ns;
+    struct err e = {0};
+    int rc = r->base.len ? since_base(r) : 0;
+    int bad = rc || r->base.len == 0 ? check(&r->input, &e) : 0;
+
+    if (bad) {
+        r->e = e;
+        return bad;
+    }
+    if (gzip_pack(r->input.data, r->input.len, &r->next) != 0)
+        return err_set(&r->e, -ENOMEM, "it cannot be kept for the next one");
+    r->renewed = true;
+    if (r->base.len == 0)
+        return err_set(&r->e, -ENODATA, "the first one is the base of the next");
+    return rc;
+}
+
+static bool is_off(int64_t end_ns, int64_t now_ns)
+{
+    const int64_t most_ns = REFINE_OFF_MAX_SECONDS * (int64_t)CLOCK_NS_PER_SEC;
+
+    return end_ns < now_ns - most_ns || end_ns > now_ns + most_ns;
+}
+
+/*
+ * Where the window began. What covers a time ends now, also when the clock was stepped meanwhile: a
+ * file stamped days ago would be too old at the next start.
+ */
+static void stamp(struct refine *r, struct profile *p)
+{
+    int64_t duration = profile_duration_ns(p), end;
+
+    if (r->growth)
+        duration = (int64_t)r->since_base_ns;
+    if (duration < 0 || duration > REFINE_DURATION_MAX_SECONDS * (int64_t)CLOCK_NS_PER_SEC)
+        duration = 0;
+    if (r->growth || __builtin_add_overflow(profile_time_ns(p), duration, &end) ||
+        is_off(end, r->now_ns))
+        end = r->now_ns;
+    r->time_ns = end - duration;
+    r->duration_ns = duration;
     r->samples = profile_samples(p);
+    profile_set_time(p, r->time_ns, r->duration_ns);
 }
 
 static int refined(struct refine *r)
@@ -112,7 +161,7 @@ static int refined(struct refine *r)
     if (rc == 0)
         rc = policy_apply(r->policy->policy, raw, &clean, &r->report, &r->e);
     if (rc == 0) {
-        note_time(r, clean);
+        stamp(r, clean);
         buf_clear(&r->raw);
         rc = profile_encode(clean, &r->raw);
     }
@@ -149,13 +198,15 @@ static void worked(uv_work_t *w, int status)
     done = (struct refine_done){
         .result = status ? status : r->result,
         .raw = &r->raw,
-        .base = &r->next,
+        .base = r->renewed ? &r->next : &r->base,
+        .renewed = r->renewed,
         .time_ns = r->time_ns,
         .duration_ns = r->duration_ns,
         .samples = r->samples,
         .report = r->report,
     };
-    done.why = r->e.text[0] ? r->e.text : uv_strerror(done.result);
+    /* not uv_strerror(3): it allocates for what it does not know, 0 among it */
+    done.why = r->e.text[0] ? r->e.text : strerror(-done.result);
     if (r->then)
         r->then(r->data, &done);
     release(r);
@@ -172,6 +223,8 @@ int refine_start(uv_loop_t *loop, const struct refine_want *want, refine_came th
     r->magic = REFINE_MAGIC;
     r->policy = want->policy;
     r->growth = want->growth;
+    r->now_ns = want->now_ns;
+    r->since_base_ns = want->since_base_ns;
     r->then = then;
     r->data = data;
     r->work.data = r;

@@ -14,6 +14,8 @@
 
 enum {
     REFINE_BASE_MAX_BYTES = 8 * 1024 * 1024, /* a reading kept for the next one, packed */
+    REFINE_OFF_MAX_SECONDS = 3600, /* a stamp that is further from our clock is not believed: the
+                                      clock was stepped, or the target lies */
 };
 
 /* A policy that is held by its owner and by the jobs that use it; counted on the loop. */
@@ -28,6 +30,8 @@ void refine_policy_put(struct refine_policy *p); /* NULL-safe */
 struct refine_want {
     struct refine_policy *policy; /* held by the job while it runs */
     bool growth;                  /* alloc_*, contentions and delay since ${base} */
+    int64_t now_ns;               /* real time when it came */
+    uint64_t since_base_ns;       /* monotonic: what a growth covers, whatever the clock did */
     struct buf *input;            /* pprof, gzip or not; moved out */
     struct buf *base;             /* gzip of the last reading, moved out; empty: there is none */
 };
@@ -35,8 +39,11 @@ struct refine_want {
 struct refine_done {
     int result; /* 0, or -errno with its reason; -ENODATA: it is the first, kept as the base only */
     const char *why;
-    struct buf *raw;  /* pprof, not compressed; may be moved away */
-    struct buf *base; /* gzip of this reading, for the next one; empty when nothing grows */
+    struct buf *raw; /* pprof, not compressed; may be moved away */
+    /* gzip for the next one; empty when nothing grows. Of this reading, or (not ${renewed}) the old
+     * one again, where this one was no profile at all: then the next growth covers both. */
+    struct buf *base;
+    bool renewed;
     int64_t time_ns, duration_ns; /* of the profile; where its window began */
     uint64_t samples;
     struct policy_report report;

@@ -50,13 +50,14 @@ static void stored(void *data, int result, const char *why)
     struct row *r = data;
 
     if (result) {
-        failed(r, why ? why : uv_strerror(result));
+        failed(r, why ? why : strerror(-result));
         return;
     }
     r->seq++;
     r->status.taken++;
     r->status.last_ns = (int64_t)clock_real_ns();
     r->status.last_error[0] = '\0';
+    r->again = true;
     rest(r);
 }
 
@@ -77,6 +78,8 @@ static void refined(void *data, const struct refine_done *done)
         buf_release(&r->base);
         r->base = *done->base;
         buf_init(done->base, r->base.max_bytes);
+        if (done->renewed)
+            r->base_ns = r->read_ns;
     }
     if (done->result == -ENODATA) {
         rest(r); /* the first of this target: the next one has something to differ from */
@@ -87,14 +90,14 @@ static void refined(void *data, const struct refine_done *done)
         return;
     }
     say_dropped(r, &done->report);
-    r->item.time_ns = done->time_ns > 0 ? done->time_ns : (int64_t)clock_real_ns();
+    r->item.time_ns = done->time_ns > 0 ? done->time_ns : 0;
     r->item.duration_ns = done->duration_ns;
     r->item.seq = r->seq;
     r->state = ROW_STORES;
     rc = store_put(r->room->st->store, &r->item, done->raw->data, done->raw->len, r->backends, true,
                    stored, r);
     if (rc)
-        failed(r, rc == -EBUSY ? "the spool has too much to write" : uv_strerror(rc));
+        failed(r, rc == -EBUSY ? "the spool has too much to write" : strerror(-rc));
 }
 
 static void refine(struct row *r, struct buf *input)
@@ -102,6 +105,7 @@ static void refine(struct row *r, struct buf *input)
     struct refine_want want = {
         .policy = r->room->policy,
         .growth = r->growth,
+        .now_ns = (int64_t)clock_real_ns(),
         .input = input,
         .base = &r->base,
     };
@@ -110,11 +114,13 @@ static void refine(struct row *r, struct buf *input)
     /* of another target by now: then it is the first of its own */
     if (r->growth && r->generation != r->room->origin.generation)
         row_renew(r);
+    r->read_ns = clock_mono_ns();
+    want.since_base_ns = r->read_ns - r->base_ns;
     r->state = ROW_REFINES;
     rc = refine_start(r->room->loop, &want, refined, r, &r->job);
     if (rc) {
         buf_release(input);
-        failed(r, uv_strerror(rc));
+        failed(r, strerror(-rc));
     }
 }
 
@@ -172,7 +178,7 @@ static void came(void *data, const struct peers_answer *a)
     }
     metrics_profile(&st->metrics, r->kind, result ? METRICS_FAILED : METRICS_OK);
     if (result) {
-        failed(r, text[0] ? text : uv_strerror(result));
+        failed(r, text[0] ? text : strerror(-result));
         return;
     }
     session_survived(&st->session, r->kind);
@@ -249,6 +255,7 @@ void row_take(struct row *r)
 
     r->backends = origin_backends(room->st->config, r->type);
     r->generation = room->origin.generation;
+    r->again = false;
     r->state = ROW_ASKS;
     if (rc == 0 && r->scraped)
         /* what we call cpu is called profile there */
@@ -261,7 +268,7 @@ void row_take(struct row *r)
     if (rc == -EBUSY || rc == -EAGAIN || rc == -EPIPE)
         later(r);
     else if (rc)
-        failed(r, uv_strerror(rc));
+        failed(r, strerror(-rc));
 }
 
 /* --- life --- */
@@ -272,6 +279,10 @@ void row_schedule(struct row *r)
 
     /* what is cumulative needs a base as early as can be; one that failed waits for the beat */
     if (r->growth && r->base.len == 0 && r->status.last_error[0] == '\0')
+        wait = 0;
+    /* windows as long as their beat: one after the other, since each ends a little after the beat
+     */
+    if (r->again && r->seconds * CLOCK_NS_PER_SEC >= r->every_ms * CLOCK_NS_PER_MS)
         wait = 0;
     r->due_ns = clock_mono_ns() + wait * CLOCK_NS_PER_MS;
 }

@@ -44,7 +44,9 @@ struct row {
     struct refine *job;
     struct item item;
     uint32_t backends;
-    struct buf base; /* gzip of the last reading */
+    bool again;                /* the last one was kept */
+    struct buf base;           /* gzip of the last reading */
+    uint64_t base_ns, read_ns; /* monotonic: when that came, when the present one did */
     uint32_t generation;
     uint64_t seq;
     struct collect_status status;
