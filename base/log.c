@@ -15,8 +15,9 @@ static struct {
     const char *program;
     enum log_level level;
     bool text;
+    bool audit_text;  /* a person reads: standard error is a terminal */
     uint64_t dropped; /* lines, since nobody takes them */
-} state = {"pillion", LOG_LEVEL_INFO, true, 0};
+} state = {"pillion", LOG_LEVEL_INFO, true, true, 0};
 
 static const char cut_mark[] = " (cut)";
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
@@ -25,8 +26,8 @@ void log_setup(const char *program, enum log_level level, enum log_format format
 {
     state.program = program;
     state.level = level;
-    state.text =
-        format == LOG_FORMAT_TEXT || (format == LOG_FORMAT_AUTO && isatty(STDERR_FILENO) == 1);
+    state.audit_text = format != LOG_FORMAT_JSON && isatty(STDERR_FILENO) == 1;
+    state.text = format == LOG_FORMAT_TEXT || state.audit_text;
 }
 
 int log_level_from(const char *name, enum log_level *ret)
@@ -122,11 +123,11 @@ static void json_line(struct buf *b, enum log_level level, const char *msg,
 }
 
 /* Half a line still helps in text; half an object is no JSON, so there only the message is kept. */
-static void mark_cut(struct buf *b, enum log_level level, const char *msg)
+static void mark_cut(struct buf *b, bool text, enum log_level level, const char *msg)
 {
     static const struct log_field fields[] = {LOG_BOOL("cut", true)};
 
-    if (state.text) {
+    if (text) {
         b->failed = false;
         b->max_bytes = LOG_LINE_BYTES - 1;
         buf_puts(b, cut_mark);
@@ -156,21 +157,20 @@ static void say_dropped(uint64_t lines)
     log_warn("log lines were lost: nobody took them", LOG_U64("lines", lines));
 }
 
-void log_write(enum log_level level, const char *msg, const struct log_field *fields, size_t n)
+static void write_line(bool text, enum log_level level, const char *msg,
+                       const struct log_field *fields, size_t n)
 {
     uint64_t dropped;
     struct buf b;
     ssize_t w;
 
-    if (level < state.level)
-        return;
     buf_init(&b, LOG_LINE_BYTES - sizeof(cut_mark));
-    if (state.text)
+    if (text)
         text_line(&b, level, msg, fields, n);
     else
         json_line(&b, level, msg, fields, n);
     if (b.failed)
-        mark_cut(&b, level, msg);
+        mark_cut(&b, text, level, msg);
     b.failed = false;
     b.max_bytes = LOG_LINE_BYTES;
     buf_putc(&b, '\n');
@@ -206,4 +206,15 @@ void log_last(const char *msg, const char *key, const char *value)
                      stamp, msg, state.program, key, value);
     if (n > 0 && (size_t)n < sizeof(line) && has_room())
         (void)!write(STDERR_FILENO, line, (size_t)n);
+}
+
+void log_write(enum log_level level, const char *msg, const struct log_field *fields, size_t n)
+{
+    if (level >= state.level)
+        write_line(state.text, level, msg, fields, n);
+}
+
+void log_write_audit(const char *msg, const struct log_field *fields, size_t n)
+{
+    write_line(state.audit_text, LOG_LEVEL_INFO, msg, fields, n);
 }

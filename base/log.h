@@ -75,6 +75,16 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
  */
 void log_last(const char *msg, const char *key, const char *value);
 
+/**
+ * log_write_audit(msg, fields, n): a line that goes out at every level, and as JSON unless standard
+ * error is a terminal: programs read these lines.
+ */
+void log_write_audit(const char *msg, const struct log_field *fields, size_t n);
+
+#define log_audit(msg, ...)                                                            \
+    log_write_audit((msg), (const struct log_field[]){{.key = NULL}, ##__VA_ARGS__},   \
+                    sizeof((const struct log_field[]){{.key = NULL}, ##__VA_ARGS__}) / \
+                        sizeof(struct log_field))
 #define log_at(level, msg, ...)                                                         \
     log_write((level), (msg), (const struct log_field[]){{.key = NULL}, ##__VA_ARGS__}, \
               sizeof((const struct log_field[]){{.key = NULL}, ##__VA_ARGS__}) /        \

@@ -68,3 +68,23 @@ void config_cidr_print(const struct config_cidr *c, struct buf *out)
                     sizeof(text));
     buf_printf(out, "%s/%u", text, c->bits - (v4 ? CIDR_MAPPED_BITS : 0u));
 }
+
+static bool holds(const struct config_cidr *c, const uint8_t address[static 16])
+{
+    unsigned whole = c->bits / 8, rest = c->bits % 8;
+    unsigned mask = 0xff00u >> rest; /* its low byte has the upper `rest` bits */
+
+    if (memcmp(c->address, address, whole) != 0)
+        return false;
+    return rest == 0 || ((c->address[whole] ^ address[whole]) & mask & 0xff) == 0;
+}
+
+bool config_cidr_holds(const struct config_cidr *list, size_t count,
+                       const uint8_t address[static 16])
+{
+    for (size_t i = 0; i < count; i++) {
+        if (holds(&list[i], address))
+            return true;
+    }
+    return false;
+}

@@ -277,14 +277,15 @@ static void close_handles(struct app *a)
 }
 
 /* Bind all of one kind; their real addresses go into ${text}, separated by commas. */
-static int listen_all(struct app *a, const struct config_address *addresses, size_t n, bool tls,
-                      int listener, char text[static STATE_ADDRESSES_BYTES], struct err *e)
+static int listen_all(struct app *a, const struct config_address *addresses, size_t n,
+                      unsigned flags, int listener, char text[static STATE_ADDRESSES_BYTES],
+                      struct err *e)
 {
     size_t used = 0;
 
     for (size_t i = 0; i < n; i++) {
         char one[ADDRESS_BYTES];
-        int r = server_listen(a->st.server, &addresses[i], tls, listener, one, e);
+        int r = server_listen(a->st.server, &addresses[i], flags, listener, one, e);
 
         if (r)
             return r;
@@ -305,10 +306,10 @@ static int listen_everywhere(struct app *a, struct err *e)
     int r = server_new(a->loop, c, dispatch_request, dispatch_done, &a->st, &a->st.server, e);
 
     if (r == 0)
-        r = listen_all(a, c->admin.listen, c->admin.listens, !c->admin.tls_off,
+        r = listen_all(a, c->admin.listen, c->admin.listens, c->admin.tls_off ? 0 : SERVER_TLS,
                        STATE_LISTENER_ADMIN, a->st.admin, e);
     if (r == 0)
-        r = listen_all(a, c->health.listen, c->health.listens, false, STATE_LISTENER_HEALTH,
+        r = listen_all(a, c->health.listen, c->health.listens, SERVER_OPEN, STATE_LISTENER_HEALTH,
                        a->health, e);
     return r;
 }

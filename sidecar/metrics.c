@@ -252,6 +252,18 @@ static void print_programs(const struct metrics_now *now, struct buf *out)
                    programs[i], p[i].rss_bytes);
 }
 
+static void print_connections(const struct metrics_now *now, struct buf *out)
+{
+    family(out, "connections_refused_total", "counter",
+           "Connections closed before TLS, by reason.");
+    for (size_t i = 0; i < now->refusals_count; i++)
+        buf_printf(out, "pillion_connections_refused_total{reason=\"%s\"} %" PRIu64 "\n",
+                   now->refusals[i], now->refused[i]);
+    family(out, "connections_evicted_total", "counter",
+           "Connections that had to make room for others under a cap.");
+    buf_printf(out, "pillion_connections_evicted_total %" PRIu64 "\n", now->evicted);
+}
+
 static void print_go_info(const struct metrics_now *now, struct buf *out)
 {
     if (!now->stats || now->stats->result || !now->about->version[0])
@@ -289,6 +301,7 @@ void metrics_print(const struct metrics *m, const struct metrics_now *now, struc
            "Client certificates refused, or missing where one is required.");
     buf_printf(out, "pillion_client_certificates_refused_total %" PRIu64 "\n",
                now->certificates_refused);
+    print_connections(now, out);
     family(out, "config_last_reload_successful", "gauge", "0 while the last reload was refused.");
     buf_printf(out, "pillion_config_last_reload_successful %d\n", now->reload_ok);
     print_programs(now, out);

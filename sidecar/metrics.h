@@ -72,6 +72,10 @@ struct metrics_now {
     int64_t cert_expiry; /* seconds since 1970, 0: no TLS */
     int64_t crl_expiry;  /* the same of the first revocation list, 0: none */
     uint64_t certificates_refused;
+    const uint64_t *refused;     /* connections, by reason */
+    const char *const *refusals; /* names of the reasons */
+    size_t refusals_count;
+    uint64_t evicted; /* connections */
     bool reload_ok;
     const char *const *handlers; /* names by index; NULL at an index: "other" */
     const char *const *methods;  /* METRICS_AUTH_METHODS names */

@@ -31,6 +31,7 @@ enum {
 };
 
 enum state {
+    STATE_HEADER, /* of the PROXY protocol */
     STATE_SILENT, /* no byte yet */
     STATE_TOKEN,  /* waits for its turn to shake hands */
     STATE_HANDSHAKE,
@@ -59,6 +60,7 @@ struct conn {
     int handles;  /* of the two, still to be closed */
     int watching; /* UV_READABLE, UV_WRITABLE or 0 */
     struct stream stream;
+    struct arrival arrival;
     uint64_t handshake_by_ns;
     bool driving; /* a step is running: conn_answer() must not start another */
     bool served;  /* at least one request */
@@ -70,6 +72,7 @@ struct conn {
     uint32_t extra_bytes; /* came while the handler works, or while lingering */
 };
 
+static enum step step_header(struct conn *c);
 static enum step step_silent(struct conn *c);
 static enum step step_token(struct conn *c);
 static enum step step_handshake(struct conn *c);
@@ -86,6 +89,7 @@ static const struct {
     enum limits_rank rank; /* of one without credentials */
     int timer_ms;          /* set on entry; 0: none */
 } STATES[] = {
+    [STATE_HEADER] = {"header", step_header, LIMITS_SILENT, SERVER_PROXY_MS},
     [STATE_SILENT] = {"silent", step_silent, LIMITS_SILENT, SERVER_HANDSHAKE_MS},
     [STATE_TOKEN] = {"token", step_token, LIMITS_HANDSHAKE, CONN_KEEP_TIMER},
     [STATE_HANDSHAKE] = {"handshake", step_handshake, LIMITS_HANDSHAKE, CONN_KEEP_TIMER},
@@ -124,6 +128,8 @@ static void enter(struct conn *c, enum state state)
 
     c->state = state;
     c->entry.rank = rank_of(c);
+    if (state == STATE_IDLE && c->arrival.shared)
+        c->entry.key.counted = false; /* a proxy's: the next request may be another client's */
     if (state == STATE_IDLE && !c->served)
         ms = SERVER_HEADER_MS; /* a newcomer without a request is not worth a minute */
     if (ms == 0)
@@ -292,8 +298,53 @@ static void begin_request(struct conn *c)
     parse_init(&c->parse);
     answer_init(&c->answer);
     request_clear(&c->request);
+    arrival_show(&c->arrival, &c->request);
     c->request.began_ns = clock_mono_ns();
     c->extra_bytes = 0;
+}
+
+static struct conn *conn_of_entry(struct limits_entry *e)
+{
+    struct conn *c = (struct conn *)(void *)((char *)e - offsetof(struct conn, entry));
+
+    MAGIC_CHECK(c, CONN_MAGIC);
+    return c;
+}
+
+/* Who it comes from is known now: count it there, if need be instead of another from there. */
+static bool claim_address(struct conn *c)
+{
+    struct limits_entry *victim;
+    struct limits_key key;
+    int r;
+
+    arrival_key(&c->arrival, &key);
+    while ((r = limits_claim(&c->env->limits, &c->entry, &key, &victim)) == -EAGAIN) {
+        c->env->counts.evicted++;
+        drop(conn_of_entry(victim), true);
+    }
+    c->entry.known = arrival_is_known(&c->arrival, clock_mono_ns());
+    return r == 0;
+}
+
+/* Before TLS, and before anything that costs: for whom does the balancer connect? */
+static enum step step_header(struct conn *c)
+{
+    uint64_t now = clock_mono_ns();
+    enum gate_reason reason = GATE_OPEN;
+    int r = arrival_header(&c->arrival, &c->stream, now, &reason);
+
+    if (r)
+        return r == -EAGAIN ? STEP_READ : STEP_DEAD;
+    arrival_show(&c->arrival, &c->request);
+    if (reason == GATE_OPEN && !claim_address(c))
+        reason = GATE_LIMITS;
+    if (reason != GATE_OPEN) {
+        gate_refused(&c->env->gate, reason, c->arrival.peer, now);
+        return STEP_DEAD;
+    }
+    enter(c, STATE_SILENT);
+    return STEP_AGAIN;
 }
 
 static enum step step_silent(struct conn *c)
@@ -333,7 +384,7 @@ static enum step step_token(struct conn *c)
         return STEP_DEAD;
     }
     left_ms = (c->handshake_by_ns - now) / CLOCK_NS_PER_MS + 1;
-    wait_ms = limits_handshake(&c->env->limits, now);
+    wait_ms = limits_handshake(&c->env->limits, c->entry.known, now);
     set_timer(c, wait_ms && wait_ms < left_ms ? wait_ms : left_ms);
     if (wait_ms)
         return STEP_PAUSE;
@@ -403,6 +454,25 @@ static void local_place(const struct conn *c, struct request_place *ret)
         (void)host_from_socket(&addr, &ret->local);
 }
 
+/* Whose request is it, and may he come in? A proxy's connection serves many. */
+static unsigned refused_asker(struct conn *c, const char **ret_why)
+{
+    uint64_t now = clock_mono_ns(), wait_s = 0;
+    unsigned status = arrival_request(&c->arrival, &c->parse, c->entry.authenticated, &c->request,
+                                      now, &wait_s, ret_why);
+    char seconds[24];
+
+    if (status == 0 && c->arrival.shared && !claim_address(c)) {
+        *ret_why = "too many connections from this address";
+        status = 429;
+    }
+    if (status == 429) {
+        (void)snprintf(seconds, sizeof(seconds), "%u", wait_s ? (unsigned)wait_s : 1u);
+        (void)reply_header(&c->answer.reply, "Retry-After", seconds);
+    }
+    return status;
+}
+
 static enum step serve(struct conn *c)
 {
     struct request_place place;
@@ -413,6 +483,9 @@ static enum step serve(struct conn *c)
     request_fill(&c->request, &c->parse);
     if (!c->parse.keep_alive)
         c->close = true;
+    status = refused_asker(c, &why);
+    if (status)
+        return refuse(c, status, why);
     /* before anything else is told: what let this client in may have been taken back since */
     if (c->stream.tls && c->env->tls && tls_conn_recheck(c->stream.tls, c->env->tls, &why)) {
         say_refused(c, why);
@@ -561,6 +634,11 @@ static void on_timer(uv_timer_t *t)
         (void)refuse(c, 408, "the request took too long");
         drive(c);
         return;
+    case STATE_HEADER:
+        gate_refused(&c->env->gate, GATE_PROXY, c->arrival.peer, clock_mono_ns());
+        c->env->counts.timeouts++;
+        drop(c, false);
+        return;
     case STATE_SILENT:
     case STATE_HANDSHAKE:
     case STATE_IDLE:
@@ -577,29 +655,6 @@ static void on_timer(uv_timer_t *t)
     }
 }
 
-static void peer_text(const struct conn *c, const struct sockaddr_storage *addr, char *out,
-                      size_t bytes)
-{
-    struct ucred who = {0};
-    socklen_t len = sizeof(who);
-    struct host h;
-
-    if (host_from_socket(addr, &h) == 0)
-        host_print(&h, out, bytes);
-    else if (getsockopt(c->stream.fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0)
-        (void)snprintf(out, bytes, "unix:pid %d uid %u", (int)who.pid, (unsigned)who.uid);
-    else
-        (void)snprintf(out, bytes, "unix:?");
-}
-
-static struct conn *conn_of_entry(struct limits_entry *e)
-{
-    struct conn *c = (struct conn *)(void *)((char *)e - offsetof(struct conn, entry));
-
-    MAGIC_CHECK(c, CONN_MAGIC);
-    return c;
-}
-
 /*
  * Room for one more, if need be by dropping others. One whose first bytes have come while the loop
  * was busy is not silent: it gets its step first, and with it another rank.
@@ -612,45 +667,62 @@ static bool admitted(struct conn_env *env, const struct limits_key *key)
     while ((r = limits_admit(&env->limits, key, &victim)) == -EAGAIN) {
         struct conn *c = conn_of_entry(victim);
 
-        if (c->state == STATE_SILENT && stream_peek(&c->stream) >= 0)
+        if (c->state == STATE_SILENT && stream_peek(&c->stream) >= 0) {
             drive(c);
-        else
-            drop(c, true);
+            continue;
+        }
+        env->counts.evicted++;
+        drop(c, true);
     }
     return r == 0;
+}
+
+static void turn_away(struct conn_env *env, enum gate_reason reason, const struct arrival *a,
+                      int fd)
+{
+    env->counts.refused++;
+    gate_refused(&env->gate, reason, a->peer, clock_mono_ns());
+    (void)close(fd);
 }
 
 void conn_accept(struct conn_env *env, const struct conn_door *door, int fd,
                  const struct sockaddr_storage *peer)
 {
+    uint64_t now = clock_mono_ns();
     struct conn *c = NULL;
+    struct arrival arrival;
     struct limits_key key;
+    enum gate_reason reason =
+        arrival_begin(&arrival, door->open ? NULL : &env->gate, fd, peer, now);
 
     env->counts.accepted++;
-    limits_key(peer, &key);
-    if (!admitted(env, &key) || !(c = calloc(1, sizeof(*c))) ||
-        uv_poll_init_socket(env->loop, &c->poll, fd)) {
-        env->counts.refused++;
+    arrival_key(&arrival, &key);
+    if (reason == GATE_OPEN && (!admitted(env, &key) || !(c = calloc(1, sizeof(*c))) ||
+                                uv_poll_init_socket(env->loop, &c->poll, fd)))
+        reason = GATE_LIMITS;
+    if (reason != GATE_OPEN) {
         free(c);
-        (void)close(fd);
+        turn_away(env, reason, &arrival, fd);
         return;
     }
     (void)uv_timer_init(env->loop, &c->timer); /* cannot fail */
     c->magic = CONN_MAGIC;
     c->env = env;
     c->door = *door;
+    c->arrival = arrival;
     c->entry.key = key;
+    c->entry.known = arrival_is_known(&arrival, now);
     c->poll.data = c->timer.data = c;
     c->handles = 2;
-    c->handshake_by_ns = clock_mono_ns() + SERVER_HANDSHAKE_MS * CLOCK_NS_PER_MS;
+    c->handshake_by_ns = now + SERVER_HANDSHAKE_MS * CLOCK_NS_PER_MS;
     stream_init(&c->stream, fd);
     if (door->port == HOST_PORT_ANY) /* unix sockets inherit no option from their listener */
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){SERVER_WINDOW_BYTES}, sizeof(int));
     env->open++;
     limits_add(&env->limits, &c->entry);
     c->request.listener = door->id;
-    peer_text(c, peer, c->request.peer, sizeof(c->request.peer));
-    enter(c, STATE_SILENT);
+    arrival_show(&c->arrival, &c->request);
+    enter(c, arrival_has_header(&arrival) ? STATE_HEADER : STATE_SILENT);
     drive(c); /* the first bytes are often there already */
 }
 
@@ -658,8 +730,10 @@ bool conn_evict(struct conn_env *env)
 {
     struct limits_entry *victim = limits_victim(&env->limits);
 
-    if (victim)
+    if (victim) {
+        env->counts.evicted++;
         drop(conn_of_entry(victim), true);
+    }
     return victim != NULL;
 }
 
@@ -672,8 +746,8 @@ void conn_drain(struct conn_env *env)
         struct conn *c = conn_of_entry(e);
 
         next = e->next;
-        if (c->state == STATE_SILENT || c->state == STATE_TOKEN || c->state == STATE_HANDSHAKE ||
-            c->state == STATE_IDLE)
+        if (c->state == STATE_HEADER || c->state == STATE_SILENT || c->state == STATE_TOKEN ||
+            c->state == STATE_HANDSHAKE || c->state == STATE_IDLE)
             drop(c, false);
     }
 }
@@ -692,6 +766,7 @@ void conn_authenticated(struct server_request *r)
     if (c->state == STATE_CLOSED)
         return;
     limits_authenticated(&c->env->limits, &c->entry);
+    arrival_passed(&c->arrival, clock_mono_ns());
     c->entry.rank = rank_of(c);
 }
 
@@ -728,6 +803,9 @@ void conn_error(struct server_request *r, unsigned status, const char *text)
     struct conn *c = conn_of(r);
 
     assert(c->state == STATE_WAIT || c->state == STATE_GONE);
+    /* who has shown nothing has guessed nothing */
+    if (status == 401 && (c->request.authorization || c->request.token))
+        arrival_failed(&c->arrival, clock_mono_ns());
     begin_error(c, status, text);
     answered(c);
 }

@@ -1,7 +1,7 @@
 /*
  * conn.h: one connection from accept(2) to its end, as a state machine.
  *
- *   silent ─▶ token ─▶ handshake ─▶ idle ─▶ head ─▶ body ─▶ wait ─▶ write ─▶ idle …
+ *   (header ─▶) silent ─▶ token ─▶ handshake ─▶ idle ─▶ head ─▶ body ─▶ wait ─▶ write ─▶ idle …
  *     │ (plain: straight to idle)           refusals ────────────────▲ └▶ finish ─▶ linger ─▶
  * closed
  *
@@ -20,6 +20,8 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "sidecar/http/arrival.h"
+#include "sidecar/http/gate.h"
 #include "sidecar/http/host.h"
 #include "sidecar/http/limits.h"
 #include "sidecar/http/server.h"
@@ -38,6 +40,7 @@ struct conn_env {
     void *ctx;
     void (*closed)(struct conn_env *env); /* a connection's memory is gone */
     struct limits limits;
+    struct gate gate;
     struct tls *tls;    /* NULL: no TLS */
     struct host *hosts; /* allowed Host headers */
     size_t hosts_count;
@@ -52,7 +55,8 @@ struct conn_env {
 struct conn_door {
     int id;
     bool tls;
-    int port; /* HOST_PORT_ANY for unix sockets */
+    bool open; /* to all: who may connect is not asked, nobody is penalised */
+    int port;  /* HOST_PORT_ANY for unix sockets */
 };
 
 /**

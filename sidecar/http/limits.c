@@ -12,20 +12,26 @@
 #include "base/clock.h"
 #include "sidecar/http/server.h"
 
-#define HANDSHAKE_NS (CLOCK_NS_PER_SEC / SERVER_HANDSHAKES_PER_SEC)
-
 void limits_init(struct limits *l)
 {
     *l = (struct limits){.max = 0};
 }
 
-void limits_set(struct limits *l, uint32_t max, uint32_t max_per_address)
+static uint32_t or_else(uint32_t n, uint32_t otherwise)
 {
-    l->max = max ? max : 1;
-    l->max_per_address = max_per_address ? max_per_address : 1;
+    return n ? n : otherwise;
+}
+
+void limits_set(struct limits *l, const struct limits_caps *caps)
+{
+    uint32_t preauth = or_else(caps->max_preauth, SERVER_PREAUTH_MAX);
+
+    l->max = or_else(caps->max, 1);
+    l->max_per_address = or_else(caps->max_per_address, 1);
+    l->handshakes = or_else(caps->handshakes, SERVER_HANDSHAKES_PER_SEC);
     /* With few connections in all, half of them stay reserved for those with credentials: else
      * strangers alone could fill the server. */
-    l->max_preauth = l->max / 2 < SERVER_PREAUTH_MAX ? l->max / 2 : SERVER_PREAUTH_MAX;
+    l->max_preauth = l->max / 2 < preauth ? l->max / 2 : preauth;
     if (l->max_preauth == 0)
         l->max_preauth = 1;
 }
@@ -58,8 +64,18 @@ static bool same_key(const struct limits_key *a, const struct limits_key *b)
     return a->counted && b->counted && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
-/* The lowest rank, then the oldest; of one address when key is not NULL. */
-/* A stranger that floods us evicts its own silent ones first: they rank below whoever gets on. */
+/* Strangers before known addresses, those with credentials last; within each by rank. A flooder
+ * evicts its own silent ones first: they rank below whoever gets on. */
+static unsigned worth(const struct limits_entry *e)
+{
+    if (e->rank == LIMITS_CLOSING)
+        return 0;
+    if (e->authenticated)
+        return 2 * LIMITS_RANKS + e->rank;
+    return (e->known ? LIMITS_RANKS : 0) + e->rank;
+}
+
+/* The least worth, then the oldest; of one address when key is not NULL. */
 static struct limits_entry *least(const struct limits *l, const struct limits_key *key,
                                   bool preauth_only)
 {
@@ -69,7 +85,7 @@ static struct limits_entry *least(const struct limits *l, const struct limits_ke
         if (e->rank == LIMITS_BUSY || (key && !same_key(key, &e->key)) ||
             (preauth_only && e->authenticated))
             continue;
-        if (!found || e->rank < found->rank)
+        if (!found || worth(e) < worth(found))
             found = e;
     }
     return found;
@@ -108,6 +124,23 @@ int limits_admit(struct limits *l, const struct limits_key *key, struct limits_e
     return -EAGAIN;
 }
 
+int limits_claim(struct limits *l, struct limits_entry *e, const struct limits_key *key,
+                 struct limits_entry **ret_victim)
+{
+    struct limits_entry *victim;
+
+    e->key.counted = false; /* it is not its own rival */
+    if (!key->counted || count_key(l, key) < l->max_per_address) {
+        e->key = *key;
+        return 0;
+    }
+    victim = least(l, key, false);
+    if (!victim)
+        return -EBUSY;
+    *ret_victim = victim;
+    return -EAGAIN;
+}
+
 void limits_add(struct limits *l, struct limits_entry *e)
 {
     e->rank = LIMITS_SILENT;
@@ -139,15 +172,27 @@ void limits_authenticated(struct limits *l, struct limits_entry *e)
     }
 }
 
-uint32_t limits_handshake(struct limits *l, uint64_t now_ns)
+/* GCRA: ${next} is when the budget would be even again. It may run ahead of the clock by the burst;
+ * one number does what a bucket with a refill timer would. */
+static uint64_t wait_ns(uint64_t *next, uint64_t each_ns, uint64_t now_ns)
 {
-    /* GCRA: next_ns is when the budget would be even again. It may run ahead of the clock by the
-     * burst; one number does what a bucket with a refill timer would. */
-    uint64_t begin = l->next_ns > now_ns ? l->next_ns : now_ns;
-    uint64_t slack = (SERVER_HANDSHAKES_BURST - 1) * HANDSHAKE_NS;
+    uint64_t begin = *next > now_ns ? *next : now_ns;
+    uint64_t slack =
+        CLOCK_NS_PER_SEC * SERVER_HANDSHAKES_BURST / SERVER_HANDSHAKES_PER_SEC - each_ns;
 
     if (begin - now_ns > slack)
-        return (uint32_t)((begin - now_ns - slack + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS);
-    l->next_ns = begin + HANDSHAKE_NS;
+        return begin - now_ns - slack;
+    *next = begin + each_ns;
     return 0;
+}
+
+uint32_t limits_handshake(struct limits *l, bool known, uint64_t now_ns)
+{
+    uint64_t each_ns = CLOCK_NS_PER_SEC / l->handshakes;
+    uint64_t ns;
+
+    if (known && wait_ns(&l->next_ns[1], each_ns, now_ns) == 0)
+        return 0;
+    ns = wait_ns(&l->next_ns[0], each_ns, now_ns);
+    return (uint32_t)((ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS);
 }

@@ -6,6 +6,11 @@
  * shown valid credentials. A full cap does not lock anybody out: the least deserving connection
  * under it leaves, by rank, then by age; a newcomer is refused only when all are busy. Handshakes
  * cost 3 ms of CPU each (facts: measured), so their rate is bounded as well.
+ *
+ * Under a flood of strangers, age alone would be chance: whoever waits for his handshake becomes
+ * the oldest before his turn. So an address from which valid credentials came lately (penalty.h) is
+ * a known one: its connections leave after those of strangers, and it has a handshake budget of its
+ * own beside theirs.
  */
 #ifndef SIDECAR_HTTP_LIMITS_H
 #define SIDECAR_HTTP_LIMITS_H
@@ -22,6 +27,7 @@ enum limits_rank {
     LIMITS_READING,   /* no credentials yet: reads, idles, or takes a refusal */
     LIMITS_IDLE,      /* has shown credentials, between two requests */
     LIMITS_BUSY,      /* a request is served: never evicted */
+    LIMITS_RANKS,
 };
 
 struct limits_key {
@@ -35,21 +41,30 @@ struct limits_entry {
     struct limits_key key;
     enum limits_rank rank;
     bool authenticated;
+    bool known; /* its address has shown valid credentials lately; set before limits_add() */
 };
 
 struct limits {
     struct limits_entry *first, *last; /* oldest first */
     uint32_t count, preauth;
     uint32_t max, max_preauth, max_per_address;
-    uint64_t next_ns; /* handshakes: the theoretical arrival time of GCRA (ITU-T I.371) */
+    uint32_t handshakes; /* a second */
+    uint64_t next_ns[2]; /* the theoretical arrival time of GCRA (ITU-T I.371): of all; of
+                            known addresses */
+};
+
+/* What is configured; 0 is the default of server.h, for the first two 1. */
+struct limits_caps {
+    uint32_t max, max_per_address;
+    uint32_t max_preauth; /* at most half of max: the rest is for those with credentials */
+    uint32_t handshakes;  /* a second; a burst is 2.5 times that */
 };
 
 /** limits_init(l): no connection, nothing allowed until limits_set(). */
 void limits_init(struct limits *l);
 
-/** limits_set(l, max, max_per_address): the configured caps (0: 1); present ones may exceed them.
- */
-void limits_set(struct limits *l, uint32_t max, uint32_t max_per_address);
+/** limits_set(l, caps): present connections may exceed them. */
+void limits_set(struct limits *l, const struct limits_caps *caps);
 
 /** limits_key(addr, ret): the key of a peer. */
 void limits_key(const struct sockaddr_storage *addr, struct limits_key *ret);
@@ -59,6 +74,13 @@ void limits_key(const struct sockaddr_storage *addr, struct limits_key *ret);
  * ${ret_victim} first, then ask again. -EBUSY: no.
  */
 int limits_admit(struct limits *l, const struct limits_key *key, struct limits_entry **ret_victim);
+
+/**
+ * limits_claim(l, e, key, ret_victim): ${e}, which is in already, turns out to be of ${key}: count
+ * it there from now on. 0, -EAGAIN and -EBUSY as limits_admit(); it is counted only after 0.
+ */
+int limits_claim(struct limits *l, struct limits_entry *e, const struct limits_key *key,
+                 struct limits_entry **ret_victim);
 
 /** limits_victim(l): the least deserving connection of all, NULL when all are busy. */
 struct limits_entry *limits_victim(struct limits *l);
@@ -71,9 +93,9 @@ void limits_remove(struct limits *l, struct limits_entry *e);
 void limits_authenticated(struct limits *l, struct limits_entry *e);
 
 /**
- * limits_handshake(l, now_ns): take one from the handshake budget: 0, or how many milliseconds to
- * wait before asking again (at least 1).
+ * limits_handshake(l, known, now_ns): take one from the handshake budget (for a ${known} address
+ * from its own first): 0, or how many milliseconds to wait before asking again (at least 1).
  */
-uint32_t limits_handshake(struct limits *l, uint64_t now_ns);
+uint32_t limits_handshake(struct limits *l, bool known, uint64_t now_ns);
 
 #endif

@@ -179,6 +179,17 @@ int listen_open(struct listen *l, const struct config_address *address, struct e
                    uv_strerror(r), hint);
 }
 
+int listen_share(struct listen *l, const struct config_address *address, struct err *e)
+{
+    int r;
+
+    if (chmod(address->host, 0666) == 0)
+        return 0;
+    r = -errno;
+    listen_close(l);
+    return err_set(e, r, "cannot open unix:%.200s to others: %s", address->host, uv_strerror(r));
+}
+
 void listen_close(struct listen *l)
 {
     if (l->fd >= 0)

@@ -7,6 +7,8 @@
 
 #include <strings.h>
 
+#include "sidecar/http/forwarded.h"
+
 enum {
     /* Values cannot be longer than the head; the rest is for their NULs. */
     PARSE_TEXT_MAX_BYTES = SERVER_HEADER_MAX_BYTES + PARSE_KEPT + 2,
@@ -17,6 +19,7 @@ enum rule {
     RULE_FIRST,  /* the first one counts */
     RULE_ONCE,   /* two of them are refused: which one counts would be a matter of opinion */
     RULE_GZIP,   /* Accept-Encoding: looked at, not kept */
+    RULE_JOIN,   /* X-Forwarded-For: all of them count */
     RULE_REFUSE,
 };
 
@@ -39,6 +42,7 @@ static const struct known KNOWN[] = {
     {"user-agent", RULE_FIRST, PARSE_USER_AGENT, 0, ""},
     {"x-request-id", RULE_FIRST, PARSE_REQUEST_ID, 0, ""},
     {"accept-encoding", RULE_GZIP, PARSE_KEPT, 0, ""},
+    {"x-forwarded-for", RULE_JOIN, PARSE_KEPT, 0, ""},
     {"transfer-encoding", RULE_REFUSE, PARSE_KEPT, 400,
      "Transfer-Encoding is not accepted: send a Content-Length"},
     {"upgrade", RULE_REFUSE, PARSE_KEPT, 400, "Upgrade is not accepted: this is HTTP/1.1 only"},
@@ -223,6 +227,22 @@ static bool wants_gzip(const char *s)
     return star;
 }
 
+/* Who may say it is not known here, so too much of it is no refusal yet: of most it is ignored. */
+static int join_forwarded(struct parse *p)
+{
+    size_t bytes = strlen((const char *)p->text.data + p->value_at);
+
+    /* the NUL of what is there becomes the comma */
+    if (p->forwarded_bad || bytes > FORWARDED_MAX_BYTES - p->forwarded.len) {
+        p->forwarded_bad = true;
+        return 0;
+    }
+    if (p->forwarded.len)
+        p->forwarded.data[p->forwarded.len - 1] = ',';
+    buf_put(&p->forwarded, p->text.data + p->value_at, bytes + 1);
+    return stored(p, &p->forwarded);
+}
+
 static int on_header_value_complete(llhttp_t *h)
 {
     struct parse *p = h->data;
@@ -241,6 +261,12 @@ static int on_header_value_complete(llhttp_t *h)
             p->accepts_gzip = true;
         p->text.len = p->value_at;
         return 0;
+    }
+    if (k->rule == RULE_JOIN) {
+        int r = join_forwarded(p);
+
+        p->text.len = p->value_at;
+        return r;
     }
     p->at[k->kept] = p->value_at;
     return 0;
@@ -313,6 +339,7 @@ void parse_init(struct parse *p)
     *p = (struct parse){.why = ""};
     buf_init(&p->text, PARSE_TEXT_MAX_BYTES);
     buf_init(&p->body, SERVER_BODY_MAX_BYTES);
+    buf_init(&p->forwarded, FORWARDED_MAX_BYTES + 1);
     llhttp_init(&p->http, HTTP_REQUEST, &SETTINGS);
     p->http.data = p;
 }
@@ -323,6 +350,7 @@ void parse_release(struct parse *p)
         return;
     buf_release(&p->text);
     buf_release(&p->body);
+    buf_release(&p->forwarded);
 }
 
 enum parse_result parse_feed(struct parse *p, const void *data, size_t bytes, size_t *ret_used)
@@ -376,6 +404,11 @@ const char *parse_query(const struct parse *p)
 const char *parse_value(const struct parse *p, enum parse_kept kept)
 {
     return p->at[kept] ? (const char *)p->text.data + p->at[kept] : NULL;
+}
+
+const char *parse_forwarded(const struct parse *p)
+{
+    return p->forwarded.len && !p->forwarded_bad ? (const char *)p->forwarded.data : NULL;
 }
 
 enum server_method parse_method(const struct parse *p)

@@ -42,6 +42,7 @@ struct parse {
     llhttp_t http;
     struct buf text; /* the target, then the kept values, each with its NUL */
     struct buf body;
+    struct buf forwarded;    /* X-Forwarded-For, all of them */
     uint32_t at[PARSE_KEPT]; /* where each value begins in text; 0: absent (the target is at 0) */
     uint32_t query_at;
     uint32_t value_at;   /* begin of the value being read */
@@ -57,8 +58,9 @@ struct parse {
     bool done;
     bool keep_alive;
     bool accepts_gzip;
-    unsigned status; /* when PARSE_BAD: 400 413 414 417 431 503 */
-    const char *why; /* constant text */
+    bool forwarded_bad; /* more of it than is kept: what is there must not be used */
+    unsigned status;    /* when PARSE_BAD: 400 413 414 417 431 503 */
+    const char *why;    /* constant text */
 };
 
 /** parse_init(p): ready for the first byte of a request; no memory yet. */
@@ -79,6 +81,9 @@ const char *parse_path(const struct parse *p);
 const char *parse_query(const struct parse *p);
 /** parse_value(p, kept): a header's value without white space around it, NULL when absent. */
 const char *parse_value(const struct parse *p, enum parse_kept kept);
+/** parse_forwarded(p): X-Forwarded-For, several in their order and joined by commas (RFC 9110 5.3);
+ * NULL when absent or forwarded_bad. */
+const char *parse_forwarded(const struct parse *p);
 /** parse_method(p): what the handler distinguishes; SERVER_OTHER for the rest. */
 enum server_method parse_method(const struct parse *p);
 /** parse_is_http10(p): the client spoke HTTP/1.0: it wants to be told of keep-alive. */

@@ -23,6 +23,8 @@ enum {
     SERVER_RENEW_SECONDS = 30 * 86400, /* a reload replaces a self-signed certificate this late */
 };
 
+_Static_assert(SERVER_REFUSALS == GATE_REASONS - 1, "one count for each reason but GATE_OPEN");
+
 struct listener {
     struct server *server;
     struct listen listen;
@@ -56,6 +58,7 @@ static void end_if_last(struct server *s)
         return;
     tls_unref(s->env.tls);
     free(s->env.hosts);
+    gate_release(&s->env.gate);
     s->magic = 0;
     free(s);
 }
@@ -159,7 +162,11 @@ static int make_tls(const struct config *config, const struct host *hosts, size_
 /* Lower caps drop nobody; they hold for those that come. */
 static void set_limits(struct server *s, const struct config *config)
 {
-    limits_set(&s->env.limits, config->limits.connections, config->limits.per_address);
+    limits_set(&s->env.limits, &(struct limits_caps){.max = config->limits.connections,
+                                                     .max_per_address = config->limits.per_address,
+                                                     .max_preauth = config->limits.unauthenticated,
+                                                     .handshakes = config->limits.handshakes});
+    gate_set(&s->env.gate, config);
 }
 
 int server_new(uv_loop_t *loop, const struct config *config, server_handler handler,
@@ -174,8 +181,13 @@ int server_new(uv_loop_t *loop, const struct config *config, server_handler hand
     s->env = (struct conn_env){
         .loop = loop, .handler = handler, .done = done, .ctx = ctx, .closed = on_conn_closed};
     limits_init(&s->env.limits);
+    r = gate_init(&s->env.gate);
+    if (r)
+        (void)err_set(e, r, "out of memory");
     set_limits(s, config);
-    r = make_hosts(config, &s->env.hosts, &s->env.hosts_count, e);
+    s->env.gate.shared = gate_wants_shared(config);
+    if (r == 0)
+        r = make_hosts(config, &s->env.hosts, &s->env.hosts_count, e);
     if (r == 0)
         r = make_tls(config, s->env.hosts, s->env.hosts_count, NULL, &s->env.tls, e);
     if (r) {
@@ -239,9 +251,10 @@ static void on_readable(uv_poll_t *p, int status, int events)
     }
 }
 
-int server_listen(struct server *s, const struct config_address *address, bool tls, int listener,
-                  char *ret_text, struct err *e)
+int server_listen(struct server *s, const struct config_address *address, unsigned flags,
+                  int listener, char *ret_text, struct err *e)
 {
+    bool tls = flags & SERVER_TLS, open = flags & SERVER_OPEN;
     struct listener *l;
     int r;
 
@@ -256,6 +269,8 @@ int server_listen(struct server *s, const struct config_address *address, bool t
     if (!l)
         return err_set(e, -ENOMEM, "out of memory");
     r = listen_open(&l->listen, address, e);
+    if (r == 0 && address->is_unix && !open && s->env.gate.shared)
+        r = listen_share(&l->listen, address, e);
     if (r) {
         free(l);
         return r;
@@ -269,7 +284,7 @@ int server_listen(struct server *s, const struct config_address *address, bool t
     /* conn.c copies the door, so a connection may outlive the listener it came through */
     l->server = s;
     l->poll.data = l;
-    l->door = (struct conn_door){.id = listener, .tls = tls, .port = l->listen.port};
+    l->door = (struct conn_door){.id = listener, .tls = tls, .open = open, .port = l->listen.port};
     s->listeners[s->listeners_count++] = l;
     s->handles++;
     (void)uv_poll_start(&l->poll, UV_READABLE, on_readable); /* epoll has taken it in the init */
@@ -365,6 +380,12 @@ void server_counts(const struct server *s, struct server_counts *ret)
     *ret = s->env.counts;
     ret->connections = s->env.limits.count;
     ret->preauth = s->env.limits.preauth;
+    memcpy(ret->refused_for, s->env.gate.refused + 1, sizeof(ret->refused_for));
+}
+
+const char *server_refusal_name(unsigned i)
+{
+    return gate_reason_name((enum gate_reason)(i + 1)); /* GATE_OPEN is none */
 }
 
 int64_t server_crl_expiry(const struct server *s)

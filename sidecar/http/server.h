@@ -19,6 +19,7 @@
 #include "config/config.h"
 
 enum {
+    SERVER_PROXY_MS = 5000, /* for the PROXY header; its text asks for at least 3 s */
     SERVER_HANDSHAKE_MS = 10000,
     SERVER_HEADER_MS = 10000,
     SERVER_BODY_MS = 10000,
@@ -30,9 +31,11 @@ enum {
     SERVER_URL_MAX_BYTES = 2048,
     SERVER_BODY_MAX_BYTES = 4096,
     SERVER_WINDOW_BYTES = 65536,
-    SERVER_PREAUTH_MAX = 32, /* connections that have not shown valid credentials yet */
-    SERVER_HANDSHAKES_BURST = 50,
+    /* where limits.unauthenticated and limits.handshakes are 0; both are configured */
+    SERVER_PREAUTH_MAX = 16, /* connections that have not shown valid credentials yet */
     SERVER_HANDSHAKES_PER_SEC = 20,
+    SERVER_HANDSHAKES_BURST = 50, /* the ratio of the two holds for every rate */
+    SERVER_REFUSALS = 5,
 };
 
 enum server_method { SERVER_GET, SERVER_HEAD, SERVER_POST, SERVER_OTHER };
@@ -62,7 +65,10 @@ struct server_request {
     const char *token;         /* X-Pprof-Token */
     const char *user_agent;
     const char *origin, *sec_fetch_site;
-    char peer[64]; /* "127.0.0.1:51234", "[::1]:…", "unix:pid 12 uid 0" */
+    /* The client: "127.0.0.1:51234", "[::1]:…", "unix:pid 12 uid 0"; without a port where a trusted
+     * proxy named it in X-Forwarded-For. */
+    char peer[64];
+    const char *via; /* whom it came through, where that is another; NULL */
     char id[33]; /* request id: the client's X-Request-Id if it is [A-Za-z0-9-]{1,32}, else made */
     /* what the connection's verified client certificate says; NULL: none was shown. As long as the
      * request is the handler's and its client is there. */
@@ -90,6 +96,8 @@ struct server_counts {
     uint32_t connections, preauth;
     uint64_t accepted, refused, handshakes, handshakes_failed, timeouts, requests, bad_requests;
     uint64_t certificates_refused; /* of clients, in the handshake or when looked at again */
+    uint64_t evicted;              /* connections that had to leave for others */
+    uint64_t refused_for[SERVER_REFUSALS]; /* server_refusal_name() says for what */
 };
 
 /** server_new(loop, config, handler, done, ctx, ret, e): nothing listens yet. TLS from the
@@ -98,11 +106,15 @@ int server_new(uv_loop_t *loop, const struct config *config, server_handler hand
                server_done done, void *ctx, struct server **ret, struct err *e);
 
 /**
- * server_listen(s, address, tls, listener, ret_text, e): bind and listen; ${ret_text} (at least 128
- * bytes) gets the real address ("127.0.0.1:41237", "unix:/path").
+ * server_listen(s, address, flags, listener, ret_text, e): bind and listen; ${ret_text} (at least
+ * 128 bytes) gets the real address ("127.0.0.1:41237", "unix:/path").
  */
-int server_listen(struct server *s, const struct config_address *address, bool tls, int listener,
-                  char *ret_text, struct err *e);
+enum server_listen_flags {
+    SERVER_TLS = 1,
+    SERVER_OPEN = 2, /* the rules of `admin` about who may connect are not this one's */
+};
+int server_listen(struct server *s, const struct config_address *address, unsigned flags,
+                  int listener, char *ret_text, struct err *e);
 
 /** server_reload(s, config, e): new certificate, hosts and limits; on failure all stays as it was.
  */
@@ -117,6 +129,8 @@ void server_drain(struct server *s);
  */
 void server_free(struct server *s);
 void server_counts(const struct server *s, struct server_counts *ret);
+/** server_refusal_name(i): "address", "penalty" …, for each of SERVER_REFUSALS. */
+const char *server_refusal_name(unsigned i);
 /** server_cert_expiry(s): seconds since 1970, 0 without TLS. server_cert_sha256: hex, "" without.
  */
 int64_t server_cert_expiry(const struct server *s);

@@ -44,13 +44,14 @@ static void account(struct state *st, const struct server_request *r, const stru
     uint64_t took_ns = r->began_ns && now > r->began_ns ? now - r->began_ns : 0;
 
     metrics_request(&st->metrics, handler_index(v), status, (double)took_ns / CLOCK_NS_PER_SEC);
-    if (r->listener != STATE_LISTENER_ADMIN)
+    if (r->listener != STATE_LISTENER_ADMIN || !audit_wants(st->config->log.audit, status))
         return; /* probes come every few seconds and say nothing about anybody */
     audit_write(&(struct audit){
         .identity = v ? v->who.name : "",
         .with = v ? auth_method_name(v->who.method) : "",
         .method = method_name(r->method),
         .address = r->peer,
+        .via = r->via,
         .path = r->path,
         .id = r->id,
         .asked_seconds = v ? v->asked_seconds : 0,

@@ -41,6 +41,7 @@ static void answer_metrics(struct visit *v, const struct wire_stats *stats)
     const char *handlers[METRICS_HANDLERS_MAX] = {NULL};
     const char *methods[METRICS_AUTH_METHODS];
     const char *types[METRICS_TYPES];
+    const char *refusals[SERVER_REFUSALS];
     struct server_counts counts;
     struct metrics_now now = {
         .version = PILLION_VERSION,
@@ -55,6 +56,8 @@ static void answer_metrics(struct visit *v, const struct wire_stats *stats)
         .handlers = handlers,
         .methods = methods,
         .types = types,
+        .refusals = refusals,
+        .refusals_count = SERVER_REFUSALS,
     };
     struct buf body;
 
@@ -64,7 +67,11 @@ static void answer_metrics(struct visit *v, const struct wire_stats *stats)
         methods[i] = auth_method_name((enum auth_method)i);
     for (unsigned i = 0; i < METRICS_TYPES; i++)
         types[i] = session_kind_name((enum session_kind)i);
+    for (unsigned i = 0; i < SERVER_REFUSALS; i++)
+        refusals[i] = server_refusal_name(i);
     server_counts(st->server, &counts);
+    now.refused = counts.refused_for;
+    now.evicted = counts.evicted;
     now.certificates_refused = counts.certificates_refused;
     buf_init(&body, METRICS_TEXT_MAX_BYTES);
     metrics_print(&st->metrics, &now, &body);

@@ -32,7 +32,7 @@ static void add(struct limits *l, struct limits_entry *e, uint32_t ipv4, enum li
 static void start(struct limits *l, uint32_t max, uint32_t per_address)
 {
     limits_init(l);
-    limits_set(l, max, per_address);
+    limits_set(l, &(struct limits_caps){.max = max, .max_per_address = per_address});
 }
 
 /* One below the cap comes in freely, at the cap somebody has to leave. */
@@ -108,7 +108,7 @@ static void test_total(void **state)
     assert_int_equal(limits_admit(&l, &other, &victim), -EAGAIN);
     assert_ptr_equal(victim, &e[2]);
     assert_ptr_equal(limits_victim(&l), &e[2]);
-    limits_set(&l, 0, 0);
+    limits_set(&l, &(struct limits_caps){0});
     assert_int_equal(l.max, 1);
     assert_int_equal(l.max_per_address, 1);
     assert_int_equal(l.max_preauth, 1);
@@ -153,21 +153,93 @@ static void test_handshakes(void **state)
     (void)state;
     start(&l, 64, 8);
     for (int i = 0; i < SERVER_HANDSHAKES_BURST; i++)
-        assert_int_equal(limits_handshake(&l, now), 0);
-    assert_int_equal(limits_handshake(&l, now), 1000 / SERVER_HANDSHAKES_PER_SEC);
+        assert_int_equal(limits_handshake(&l, false, now), 0);
+    assert_int_equal(limits_handshake(&l, false, now), 1000 / SERVER_HANDSHAKES_PER_SEC);
     now += CLOCK_NS_PER_SEC / SERVER_HANDSHAKES_PER_SEC - 1;
-    assert_int_equal(limits_handshake(&l, now), 1);
+    assert_int_equal(limits_handshake(&l, false, now), 1);
     now += 1;
-    assert_int_equal(limits_handshake(&l, now), 0);
-    assert_true(limits_handshake(&l, now) > 0);
+    assert_int_equal(limits_handshake(&l, false, now), 0);
+    assert_true(limits_handshake(&l, false, now) > 0);
     now += CLOCK_NS_PER_SEC; /* a second gives its number and no more */
     for (int i = 0; i < SERVER_HANDSHAKES_PER_SEC; i++)
-        assert_int_equal(limits_handshake(&l, now), 0);
-    assert_true(limits_handshake(&l, now) > 0);
+        assert_int_equal(limits_handshake(&l, false, now), 0);
+    assert_true(limits_handshake(&l, false, now) > 0);
     now += 3600 * CLOCK_NS_PER_SEC; /* an hour no more than the burst */
     for (int i = 0; i < SERVER_HANDSHAKES_BURST; i++)
-        assert_int_equal(limits_handshake(&l, now), 0);
-    assert_true(limits_handshake(&l, now) > 0);
+        assert_int_equal(limits_handshake(&l, false, now), 0);
+    assert_true(limits_handshake(&l, false, now) > 0);
+}
+
+/* The configured numbers, at each of them and one above; a burst is 2.5 times the rate. */
+static void test_configured(void **state)
+{
+    struct limits_entry e[8], *victim = NULL;
+    struct limits_key other = key(999);
+    struct limits l;
+
+    (void)state;
+    limits_init(&l);
+    limits_set(&l, &(struct limits_caps){
+                       .max = 100, .max_per_address = 100, .max_preauth = 7, .handshakes = 4});
+    for (uint32_t i = 0; i < 7; i++) {
+        assert_int_equal(limits_admit(&l, &other, &victim), 0);
+        add(&l, &e[i], i, LIMITS_READING);
+    }
+    assert_int_equal(limits_admit(&l, &other, &victim), -EAGAIN);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(limits_handshake(&l, false, CLOCK_NS_PER_SEC), 0);
+    assert_int_equal(limits_handshake(&l, false, CLOCK_NS_PER_SEC), 250);
+}
+
+/* Strangers cannot use up what is kept for known addresses, nor have them leave first. */
+static void test_known(void **state)
+{
+    struct limits_entry e[3], *victim = NULL;
+    struct limits_key other = key(999);
+    struct limits l;
+
+    (void)state;
+    start(&l, 6, 100);
+    assert_int_equal(l.max_preauth, 3);
+    add(&l, &e[0], 1, LIMITS_SILENT);
+    e[0].known = true;
+    add(&l, &e[1], 2, LIMITS_READING);
+    add(&l, &e[2], 3, LIMITS_HANDSHAKE);
+    assert_int_equal(limits_admit(&l, &other, &victim), -EAGAIN);
+    assert_ptr_equal(victim, &e[2]);
+    limits_remove(&l, &e[2]);
+    limits_remove(&l, &e[1]);
+    assert_ptr_equal(limits_victim(&l), &e[0]);
+    for (int i = 0; i < SERVER_HANDSHAKES_BURST; i++)
+        assert_int_equal(limits_handshake(&l, false, CLOCK_NS_PER_SEC), 0);
+    assert_true(limits_handshake(&l, false, CLOCK_NS_PER_SEC) > 0);
+    for (int i = 0; i < SERVER_HANDSHAKES_BURST; i++)
+        assert_int_equal(limits_handshake(&l, true, CLOCK_NS_PER_SEC), 0);
+    assert_true(limits_handshake(&l, true, CLOCK_NS_PER_SEC) > 0);
+}
+
+/* A proxy's connection is counted at its client's address from when that is known. */
+static void test_claim(void **state)
+{
+    struct limits_key none = {.counted = false}, one = key(1);
+    struct limits_entry e[3], *victim = NULL;
+    struct limits l;
+
+    (void)state;
+    start(&l, 64, 2);
+    for (int i = 0; i < 3; i++) {
+        e[i] = (struct limits_entry){.key = none};
+        limits_add(&l, &e[i]);
+    }
+    assert_int_equal(limits_claim(&l, &e[0], &one, &victim), 0);
+    assert_int_equal(limits_claim(&l, &e[1], &one, &victim), 0);
+    assert_int_equal(limits_claim(&l, &e[1], &one, &victim), 0); /* not its own rival */
+    assert_int_equal(limits_claim(&l, &e[2], &one, &victim), -EAGAIN);
+    assert_ptr_equal(victim, &e[0]);
+    e[0].rank = e[1].rank = LIMITS_BUSY;
+    assert_int_equal(limits_claim(&l, &e[2], &one, &victim), -EBUSY);
+    assert_int_equal(limits_claim(&l, &e[2], &none, &victim), 0);
+    assert_int_equal(l.count, 3);
 }
 
 int main(void)
@@ -175,7 +247,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_per_address), cmocka_unit_test(test_preauth),
         cmocka_unit_test(test_total),       cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_handshakes),
+        cmocka_unit_test(test_handshakes),  cmocka_unit_test(test_configured),
+        cmocka_unit_test(test_known),       cmocka_unit_test(test_claim),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

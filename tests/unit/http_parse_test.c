@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "sidecar/http/forwarded.h"
 #include "sidecar/http/parse.h"
 #include "sidecar/http/reply.h"
 #include "sidecar/http/request.h"
@@ -371,6 +372,44 @@ static void test_accept_encoding(void **state)
     }
 }
 
+/* All X-Forwarded-For headers count, in their order, wherever they stand; their bytes are bounded.
+ */
+static void test_forwarded(void **state)
+{
+    static const char TEXT[] = "GET / HTTP/1.1\r\nX-Forwarded-For: 1.1.1.1, 2.2.2.2 \r\n" HOST
+                               "x-forwarded-for:3.3.3.3\r\nUser-Agent: a\r\n"
+                               "X-FORWARDED-FOR: x\r\n\r\n";
+    static const size_t PIECES[] = {SIZE_MAX, 1, 3};
+    char text[2 * FORWARDED_MAX_BYTES];
+    struct parse p;
+    size_t used;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(feed(&p, TEXT, sizeof(TEXT) - 1, PIECES[i], &used), OK);
+        assert_string_equal(parse_forwarded(&p), "1.1.1.1, 2.2.2.2,3.3.3.3,x");
+        assert_string_equal(parse_value(&p, PARSE_USER_AGENT), "a");
+        parse_release(&p);
+    }
+    for (int more = 0; more < 2; more++) { /* at the limit and one above: 1 + comma + the rest */
+        int n = snprintf(text, sizeof(text),
+                         "GET / HTTP/1.1\r\n" HOST "X-Forwarded-For: 1\r\n"
+                         "X-Forwarded-For: %0*d\r\nX-Forwarded-For: 2\r\n\r\n",
+                         FORWARDED_MAX_BYTES - 4 + more, 7);
+
+        assert_int_equal(feed(&p, text, (size_t)n, SIZE_MAX, &used), OK);
+        assert_int_equal(p.forwarded_bad, more);
+        if (more)
+            assert_null(parse_forwarded(&p)); /* and the end of it is not taken for the whole */
+        else
+            assert_int_equal(strlen(parse_forwarded(&p)), FORWARDED_MAX_BYTES);
+        parse_release(&p);
+    }
+    assert_int_equal(feed(&p, "GET / HTTP/1.1\r\n" HOST "\r\n", 35, SIZE_MAX, &used), OK);
+    assert_null(parse_forwarded(&p));
+    parse_release(&p);
+}
+
 static void test_request_id(void **state)
 {
     static const struct {
@@ -579,9 +618,10 @@ int main(void)
         cmocka_unit_test(test_target_limit),    cmocka_unit_test(test_head_limit),
         cmocka_unit_test(test_headers_limit),   cmocka_unit_test(test_body_limit),
         cmocka_unit_test(test_fields),          cmocka_unit_test(test_keep_alive),
-        cmocka_unit_test(test_accept_encoding), cmocka_unit_test(test_request_id),
-        cmocka_unit_test(test_hosts),           cmocka_unit_test(test_other_sites),
-        cmocka_unit_test(test_reply),           cmocka_unit_test(test_reply_limit),
+        cmocka_unit_test(test_accept_encoding), cmocka_unit_test(test_forwarded),
+        cmocka_unit_test(test_request_id),      cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_other_sites),     cmocka_unit_test(test_reply),
+        cmocka_unit_test(test_reply_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

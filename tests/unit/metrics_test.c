@@ -33,6 +33,10 @@ static char *text(void)
         .handlers = handlers,
         .methods = methods,
         .types = types,
+        .refused = (const uint64_t[]){7, 0},
+        .refusals = (const char *const[]){"address", "penalty"},
+        .refusals_count = 2,
+        .evicted = 9,
     };
     struct buf out;
     char *copy;
@@ -172,6 +176,9 @@ static void counts_are_told(void **state)
     has(t, "pillion_rate_limited_total 2");
     has(t, "pillion_in_flight 1");
     has(t, "pillion_cert_expiry_timestamp_seconds 1800000000");
+    has(t, "pillion_connections_refused_total{reason=\"address\"} 7");
+    has(t, "pillion_connections_refused_total{reason=\"penalty\"} 0");
+    has(t, "pillion_connections_evicted_total 9");
     has(t, "pillion_config_last_reload_successful 1");
     has(t, "pillion_child_restarts_total{program=\"sampler\"} 4");
     has(t, "pillion_process_cpu_seconds_total{program=\"guard\"} 1.500");
