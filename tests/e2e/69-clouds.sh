@@ -93,6 +93,16 @@ wait_for 30 has_files || fail "the deleted folder does not come back"
     fail "strange names in the folder"
 ok "a deleted folder comes back"
 
+# a key file that is replaced is read again, and a token asked for with it
+signed=$(wc -l <"$TMP/cloud/signed")
+[ "$signed" = 2 ] || fail "$signed tokens for two backends"
+cp -p "$TMP/conf/sa.json" "$TMP/conf/sa.new"
+mv "$TMP/conf/sa.new" "$TMP/conf/sa.json"
+kill -HUP "$PID"
+more_signed() { [ "$(wc -l <"$TMP/cloud/signed")" -gt "$signed" ]; }
+wait_for 30 more_signed || fail "the new key file is not used"
+ok "a token lasts, and a new key file gives a new one"
+
 get /api/v1/status
 python3 - "$BODY" <<'PY' || fail "status does not tell what the stores say"
 import json, sys

@@ -6,7 +6,8 @@ strict as what is known of them (the official clients' own uploads, the API's de
 
 Prints "port N" when it listens, ends with its standard input. The first part of a path is the name
 of the backend that asks (but for /token and /computeMetadata): what it uploads is written to
-DIR/NAME/N.json and DIR/NAME/N.pb, what was wrong with it to DIR/violations.
+DIR/NAME/N.json and DIR/NAME/N.pb, what was wrong with it to DIR/violations; each token that was
+given for a signature is a line of DIR/signed.
 """
 import base64
 import ctypes
@@ -268,6 +269,8 @@ def token(headers, body):
         done = subprocess.run(["openssl", "dgst", "-sha256", "-verify", PUBLIC_KEY, "-signature", f.name],
                               input=(head + "." + claims).encode(), capture_output=True, check=False)
     must(done.returncode == 0, "the signature does not verify")
+    with LOCK, open(os.path.join(DIR, "signed"), "a", encoding="utf-8") as f:
+        f.write(c["iss"] + "\n")
     return grant()
 
 
