@@ -44,6 +44,8 @@ static int variable(const char *p, size_t bytes, struct buf *out, char *why, siz
     memcpy(name, p, name_bytes);
     name[name_bytes] = '\0';
     value = getenv(name);
+    if (value && strcmp(value, CONFIG_EXPAND_TAKEN) == 0)
+        return refuse(why, why_bytes, name, "was not named when this program started: restart it");
     /* ":-" and not "-": an empty variable is what an unset one looks like in a Pod spec */
     if (dash && (!value || !*value)) {
         buf_put(out, dash + 2, bytes - name_bytes - 2);

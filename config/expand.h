@@ -12,6 +12,12 @@ enum {
     CONFIG_EXPAND_NAME_BYTES = 128, /* longest variable name with its NUL */
 };
 
+/*
+ * The value of a variable that was taken away at start, since no ${NAME} asked for it then
+ * (sidecar/environment.h). A file that asks for it later is refused: it needs a restart.
+ */
+#define CONFIG_EXPAND_TAKEN "\001"
+
 /**
  * config_expand(text, out, why, why_bytes): append ${text} with its variables replaced to ${out}
  * (whose max_bytes bounds the result). The default counts when the variable is unset or empty, as

@@ -16,6 +16,7 @@
 #include "base/sandbox.h"
 #include "sidecar/app.h"
 #include "sidecar/confine.h"
+#include "sidecar/environment.h"
 #include "sidecar/forward/try.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -72,8 +73,10 @@ static int run(uv_loop_t *loop, int fd, int argc, char **argv)
     int code;
 
     /* ---- the sandbox: the listeners are there, nothing from the network was read yet ---- */
-    if (r == 0)
+    if (r == 0) {
+        (void)environment_keep(app_config(app));
         r = confine_enter(app_config(app), &e);
+    }
     if (r == 0)
         r = app_begin(app, &e);
     if (r) {

@@ -31,5 +31,10 @@ for half in answer_guard ask_sampler front_hears front_tells; do carries pillion
 for program in pillion-sidecar pillion; do
     for half in answer_guard ask_guard answer_sampler front_tells; do carries $program "$2" $half; done
 done
+# what the sidecar asks the environment for has to be in the list of what stays of it
+for name in $(grep -rhoE 'getenv\("[A-Za-z_]+"' sidecar auth --include='*.c' | sed 's/.*"\(.*\)"/\1/' | sort -u); do
+    case $name in KUBERNETES_SERVICE_*) continue ;; esac
+    grep -q "\"$name\"" sidecar/environment.c || { echo "sidecar/environment.c takes $name away"; bad=1; }
+done
 [ "$bad" = 0 ] && echo borders ok
 exit $bad

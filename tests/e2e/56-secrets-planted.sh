@@ -60,7 +60,7 @@ forward:
      secret_access_key_file: $TMP/conf/s3, session_token_file: $TMP/conf/session}
   - {name: gcp, type: google, project: p, credentials_file: $TMP/conf/google.json}
   - {name: refused, type: parca, url: "http://127.0.0.1:1", bearer_file: $TMP/conf/bearer}
-labels: {service_name: "\${PLANTED_NAME:-server}"}
+labels: {service_name: "\${PLANTED_NAME:-server}"} # of all variables, the sidecar keeps this one
 spool: {dir: $TMP/state/of/pillion/spool}
 history: {dir: $TMP/state/of/pillion/history}
 log: {level: debug, format: json}
@@ -128,8 +128,9 @@ done
 absent "titles" "$TMP/proc"
 sampler=$(pgrep -P "$PID" -f pillion-sampler)
 for p in "${pids[@]}"; do
-    # what was put into it from outside is there, and readable by root alone; nothing of ours is
-    tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null | grep -v '^UNUSED_SECRET=' >"$TMP/proc/$p.environ"
+    # the guard keeps what was put into it from outside, readable by root alone
+    tr '\0' '\n' <"/proc/$p/environ" >"$TMP/proc/$p.environ" 2>/dev/null
+    [ "$p" != "$PID" ] || sed -i '/^UNUSED_SECRET=/d' "$TMP/proc/$p.environ"
     [ "$p" != "$sampler" ] || [ ! -s "$TMP/proc/$p.environ" ] || fail "the sampler has an environment"
     [ "$(stat -c %u "/proc/$p/environ")" = 0 ] || fail "$p is dumpable: its /proc files belong to its user"
 done
