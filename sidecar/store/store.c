@@ -6,6 +6,7 @@
 #include "sidecar/store/store.h"
 
 #include <errno.h>
+#include <poll.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -272,10 +273,23 @@ static bool is_for_people(int r)
            r == -EINVAL;
 }
 
+/* The one before us may still be ending: a guard that was killed leaves its sidecar for a moment,
+ * and until the folders are ours, profiles would be in memory only. */
+static int open_folders(struct store *s, struct err *why)
+{
+    int r = disk_open(&s->disk, why);
+
+    for (int ms = 0; r == -EBUSY && ms < STORE_LOCK_WAIT_MS; ms += STORE_LOCK_LOOK_MS) {
+        (void)poll(NULL, 0, STORE_LOCK_LOOK_MS);
+        r = disk_open(&s->disk, why);
+    }
+    return r;
+}
+
 static int open_disk(struct store *s, struct err *e)
 {
     struct err why = {0};
-    int r = disk_open(&s->disk, &why);
+    int r = open_folders(s, &why);
 
     if (r == 0 && s->spool) {
         r = disk_folders(&s->disk, adopt_folder, s);

@@ -17,6 +17,8 @@
 enum {
     STORE_MAGIC = 0x53544f52,
     STORE_TICK_MS = 250,
+    STORE_LOCK_WAIT_MS = 1000, /* for the sidecar before us, at the start */
+    STORE_LOCK_LOOK_MS = 20,
     STORE_BATCH_MAX = 32, /* profiles of one job: their folders are synced once */
     STORE_BATCH_MAX_BYTES = 16 * 1024 * 1024,  /* of it, but for one that is larger alone */
     STORE_QUEUE_MAX_BYTES = 128 * 1024 * 1024, /* not packed yet */

@@ -131,10 +131,11 @@ def handler(arrivals):
 class Program:
     def __init__(self, args, config):
         self.args, self.config = args, config
-        self.process, self.log, self.starts = None, None, 0
+        self.process, self.log, self.starts, self.refused = None, None, 0, 0
 
     def start(self):
         if self.log:
+            self.refused += self.disk_refused()
             self.log.close()
         self.starts += 1
         self.log = open(os.path.join(self.args.folder, "log.%d" % (self.starts % 20)), "wb")
@@ -178,6 +179,11 @@ class Program:
         if what != "sidecar":
             self.process.wait()
         return any(pids)
+
+    def disk_refused(self):
+        """Was the spool another one's, or slow to be ours? Then profiles were in memory only."""
+        with open(self.log.name, errors="replace") as f:
+            return f.read().count("the spool cannot be written")
 
     def tail(self):
         with open(self.log.name, errors="replace") as f:
@@ -233,8 +239,8 @@ def rounds(args, program, links, kills, rng):
     return done
 
 
-def account(args, links, arrivals, kills):
-    errors, copies = [], 0
+def account(args, links, arrivals, kills, refused):
+    errors, copies, unseen = [], 0, set()
     files = {}
     for path in glob.glob(os.path.join(args.folder, "out", "*.pb.gz")):
         files[path[-len("0" * 32 + ".pb.gz"):-len(".pb.gz")]] = path
@@ -254,13 +260,17 @@ def account(args, links, arrivals, kills):
         for ident, rows in arrivals.of[b].items():
             copies += len(rows) - 1
             if ident not in links.seen[b]:
-                errors.append("%s came to %s and never was in its folder" % (ident, b))
+                unseen.add(ident)
             if len({r[1] for r in rows}) != 1:
                 errors.append("copies of %s at %s differ" % (ident, b))
             for (at, _, lost), (again, _, _) in zip(rows, rows[1:]):
                 killed = any(at - SETTLES_S < k < min(again, at + SETTLES_S) for k in kills)
                 if not lost and not killed:
                     errors.append("%s came to %s twice, and no answer was lost" % (ident, b))
+    if unseen:
+        print("%d came straight from memory, the disk refused %d times" % (len(unseen), refused))
+    if unseen and not refused:
+        errors.append("sent, and never in a folder: %s" % sorted(unseen)[:5])
     return errors, copies, len(files)
 
 
@@ -307,7 +317,7 @@ def main():
     finally:
         if program.alive():
             program.kill("tree")
-    errors, copies, files = account(args, links, arrivals, kills)
+    errors, copies, files = account(args, links, arrivals, kills, program.refused + program.disk_refused())
     for e in errors[:20]:
         print(e)
     print("%d kills, %d starts, %d profiles in the folder, %s at the servers, %d second copies, %d errors" % (
