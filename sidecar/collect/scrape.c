@@ -62,7 +62,7 @@ static int basic_header(const struct config_client_auth_data *a, char *out, stru
     if (a->password_file[0])
         r = slurp_secret(a->password_file, pair + n, SCRAPE_SECRET_BYTES, e);
     if (r == 0) {
-        memcpy(out, "Basic ", 6);
+        (void)snprintf(out, SCRAPE_AUTH_BYTES, "Basic ");
         r = auth_base64_encode(pair, strlen(pair), out + 6, SCRAPE_AUTH_BYTES - 6);
     }
     explicit_bzero(pair, sizeof(pair));
@@ -99,15 +99,15 @@ void scrape_secrets(struct scrape *s)
 /* --- asking --- */
 
 static int ask(struct scrape *s, const char *name, const char *query, uint64_t total_ms,
-               size_t body_max_bytes, const struct client_stream *stream, client_answered answered,
-               void *data, uint32_t *ret)
+               const struct client_stream *stream, client_answered answered, void *data,
+               uint32_t *ret)
 {
     char path[CLIENT_URL_BYTES];
     struct client_request request = {
         .method = "GET",
         .path = path,
         .total_ms = total_ms,
-        .body_max_bytes = body_max_bytes,
+        .body_max_bytes = stream ? 0 : ITEM_RAW_MAX_BYTES,
     };
     int n =
         snprintf(path, sizeof(path), "%s/%s%s%s", s->url.path, name, query[0] ? "?" : "", query);
@@ -128,8 +128,8 @@ static int job_ask(struct scrape_job *j)
 
     if (j->seconds)
         (void)snprintf(query, sizeof(query), "seconds=%llu", (unsigned long long)j->seconds);
-    return ask(j->owner, j->name, query, j->owner->timeout_ms + j->seconds * MS_PER_SEC,
-               ITEM_RAW_MAX_BYTES, NULL, answered, j, &j->asked);
+    return ask(j->owner, j->name, query, j->owner->timeout_ms + j->seconds * MS_PER_SEC, NULL,
+               answered, j, &j->asked);
 }
 
 /* The row is free before its callback runs, which may ask again at once. */
@@ -234,7 +234,7 @@ int scrape_stream(struct scrape *s, const char *name, const char *query, uint64_
 {
     if (!scrape_name_ok(name))
         return -EINVAL;
-    return ask(s, name, query, s->timeout_ms + max_ms, 0, stream, then, data, ret_ticket);
+    return ask(s, name, query, s->timeout_ms + max_ms, stream, then, data, ret_ticket);
 }
 
 void scrape_resume(struct scrape *s, uint32_t ticket)
