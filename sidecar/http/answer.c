@@ -7,6 +7,10 @@
 
 #include <errno.h>
 
+enum {
+    ANSWER_PIECES = SERVER_WINDOW_BYTES / TLS_RECORD_BYTES, /* of a flow, in one turn */
+};
+
 void answer_init(struct answer *a)
 {
     *a = (struct answer){.status = 0};
@@ -22,7 +26,9 @@ void answer_release(struct answer *a)
     buf_release(&a->head);
     server_bytes_unref(a->bytes);
     free(a->window);
+    free(a->flow);
     a->window = NULL;
+    a->flow = NULL;
     a->bytes = NULL;
     a->body_bytes = 0;
 }
@@ -38,6 +44,24 @@ void answer_begin(struct answer *a, struct reply_frame *frame, struct server_byt
     if (a->body_bytes > 0 && bytes->is_rope)
         a->window = calloc(1, sizeof(*a->window));
     reply_head(&a->reply, frame, &a->head);
+}
+
+/* RFC 9112 6.1: chunks are not for HTTP/1.0, whose bodies may end with the connection. */
+int answer_stream(struct answer *a, struct reply_frame *frame, bool head_only)
+{
+    enum flow_form form = frame->http10 ? FLOW_PLAIN : FLOW_CHUNKED;
+
+    a->flow = flow_new(head_only ? FLOW_SILENT : form);
+    if (!a->flow) {
+        a->head.failed = true; /* answer_write() will not send half an answer */
+        return -ENOMEM;
+    }
+    frame->framing = frame->http10 ? REPLY_UNTIL_CLOSE : REPLY_CHUNKED;
+    frame->close = frame->close || frame->http10;
+    a->status = frame->status;
+    a->sent = 0;
+    reply_head(&a->reply, frame, &a->head);
+    return 0;
 }
 
 struct server_bytes *answer_line(const char *text)
@@ -96,10 +120,20 @@ int answer_write(struct answer *a, struct stream *s)
             return n ? (int)n : -EAGAIN;
         a->sent += (uint64_t)n;
     }
-    return a->sent < end;
+    if (a->sent < end || !a->flow)
+        return a->sent < end;
+    for (int i = 0; i < ANSWER_PIECES && flow_waits(a->flow) > 0; i++) {
+        int r = flow_write(a->flow, s);
+
+        if (r < 0)
+            return r;
+    }
+    return flow_waits(a->flow) > 0;
 }
 
 uint64_t answer_body_sent(const struct answer *a)
 {
+    if (a->flow)
+        return flow_sent(a->flow);
     return a->sent > a->head.len ? a->sent - a->head.len : 0;
 }

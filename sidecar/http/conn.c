@@ -17,75 +17,28 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/magic.h"
-#include "sidecar/http/answer.h"
-#include "sidecar/http/parse.h"
+#include "sidecar/http/conn_priv.h"
 #include "sidecar/http/request.h"
-#include "sidecar/http/stream.h"
 
 enum {
-    CONN_MAGIC = 0x434f4e4e,
     CONN_STEPS_MAX = 16, /* more in one turn of the loop would be a defect of ours */
     CONN_KEEP_TIMER = -1,
     CONN_SAY_REFUSAL_MS = 1000, /* strangers must not be able to fill the log */
 };
 
-enum state {
-    STATE_HEADER, /* of the PROXY protocol */
-    STATE_SILENT, /* no byte yet */
-    STATE_TOKEN,  /* waits for its turn to shake hands */
-    STATE_HANDSHAKE,
-    STATE_IDLE, /* between two requests, or before the first */
-    STATE_HEAD,
-    STATE_BODY,
-    STATE_WAIT,   /* the handler has the request */
-    STATE_GONE,   /* as before, but nobody is there any more */
-    STATE_WRITE,  /* the answer goes out */
-    STATE_FINISH, /* close_notify goes out */
-    STATE_LINGER, /* waits for the client's end, so that it can read ours */
-    STATE_CLOSED, /* waits for libuv to let go of the handles */
-};
-
-/* What a state wants next. */
-enum step { STEP_AGAIN, STEP_READ, STEP_WRITE, STEP_PAUSE, STEP_DEAD };
-
-struct conn {
-    uint32_t magic;
-    enum state state;
-    struct conn_env *env;
-    struct limits_entry entry;
-    struct conn_door door;
-    uv_poll_t poll;
-    uv_timer_t timer;
-    int handles;  /* of the two, still to be closed */
-    int watching; /* UV_READABLE, UV_WRITABLE or 0 */
-    struct stream stream;
-    struct arrival arrival;
-    uint64_t handshake_by_ns;
-    bool driving; /* a step is running: conn_answer() must not start another */
-    bool served;  /* at least one request */
-    bool close;   /* after this answer */
-    struct parse parse;
-    struct server_request request;
-    struct answer answer;
-    uint64_t progress;    /* stream.sent when the timer was set */
-    uint32_t extra_bytes; /* came while the handler works, or while lingering */
-};
-
-static enum step step_header(struct conn *c);
-static enum step step_silent(struct conn *c);
-static enum step step_token(struct conn *c);
-static enum step step_handshake(struct conn *c);
-static enum step step_read(struct conn *c);
-static enum step step_wait(struct conn *c);
-static enum step step_nothing(struct conn *c);
-static enum step step_write(struct conn *c);
-static enum step step_finish(struct conn *c);
-static enum step step_linger(struct conn *c);
+static enum conn_step step_header(struct conn *c);
+static enum conn_step step_silent(struct conn *c);
+static enum conn_step step_token(struct conn *c);
+static enum conn_step step_handshake(struct conn *c);
+static enum conn_step step_read(struct conn *c);
+static enum conn_step step_nothing(struct conn *c);
+static enum conn_step step_write(struct conn *c);
+static enum conn_step step_finish(struct conn *c);
+static enum conn_step step_linger(struct conn *c);
 
 static const struct {
     const char *name;
-    enum step (*step)(struct conn *c);
+    enum conn_step (*step)(struct conn *c);
     enum limits_rank rank; /* of one without credentials */
     int timer_ms;          /* set on entry; 0: none */
 } STATES[] = {
@@ -96,8 +49,9 @@ static const struct {
     [STATE_IDLE] = {"idle", step_read, LIMITS_READING, SERVER_IDLE_MS},
     [STATE_HEAD] = {"head", step_read, LIMITS_READING, SERVER_HEADER_MS},
     [STATE_BODY] = {"body", step_read, LIMITS_READING, SERVER_BODY_MS},
-    [STATE_WAIT] = {"wait", step_wait, LIMITS_BUSY, 0},
+    [STATE_WAIT] = {"wait", conn_step_wait, LIMITS_BUSY, 0},
     [STATE_GONE] = {"gone", step_nothing, LIMITS_BUSY, 0},
+    [STATE_STREAM] = {"stream", conn_step_stream, LIMITS_BUSY, 0},
     [STATE_WRITE] = {"write", step_write, LIMITS_READING, SERVER_NO_PROGRESS_MS},
     [STATE_FINISH] = {"finish", step_finish, LIMITS_CLOSING, SERVER_LINGER_MS},
     [STATE_LINGER] = {"linger", step_linger, LIMITS_CLOSING, CONN_KEEP_TIMER},
@@ -106,7 +60,7 @@ static const struct {
 
 static void on_timer(uv_timer_t *t);
 
-static void set_timer(struct conn *c, uint64_t ms)
+void conn_set_timer(struct conn *c, uint64_t ms)
 {
     (void)uv_timer_start(&c->timer, on_timer, ms, 0);
 }
@@ -122,7 +76,7 @@ static enum limits_rank rank_of(const struct conn *c)
     return c->state == STATE_IDLE ? LIMITS_IDLE : LIMITS_BUSY;
 }
 
-static void enter(struct conn *c, enum state state)
+void conn_enter(struct conn *c, enum conn_state state)
 {
     int ms = STATES[state].timer_ms;
 
@@ -135,11 +89,11 @@ static void enter(struct conn *c, enum state state)
     if (ms == 0)
         (void)uv_timer_stop(&c->timer);
     else if (ms != CONN_KEEP_TIMER)
-        set_timer(c, (uint64_t)ms);
+        conn_set_timer(c, (uint64_t)ms);
 }
 
 /* The handler's request is a member of the connection. */
-static struct conn *conn_of(struct server_request *r)
+struct conn *conn_of(struct server_request *r)
 {
     struct conn *c = (struct conn *)(void *)((char *)r - offsetof(struct conn, request));
 
@@ -181,7 +135,7 @@ static void on_closed(uv_handle_t *h)
  * it holds without on_gone is not waited for. */
 static void drop(struct conn *c, bool force)
 {
-    enum state was = c->state;
+    enum conn_state was = c->state;
 
     if (was == STATE_CLOSED || (was == STATE_GONE && !force))
         return;
@@ -193,13 +147,13 @@ static void drop(struct conn *c, bool force)
     c->request.certificate = NULL; /* it goes with the stream, which a kept request outlives */
     stream_close(&c->stream);
     if (was == STATE_WAIT && !c->request.on_gone && !force) {
-        enter(c, STATE_GONE);
+        conn_enter(c, STATE_GONE);
         return;
     }
-    enter(c, STATE_CLOSED);
+    conn_enter(c, STATE_CLOSED);
     limits_remove(&c->env->limits, &c->entry);
     uv_close((uv_handle_t *)&c->timer, on_closed);
-    if (was == STATE_WAIT && c->request.on_gone)
+    if ((was == STATE_WAIT || was == STATE_STREAM) && c->request.on_gone)
         c->request.on_gone(&c->request);
     if (was == STATE_WRITE || (was == STATE_GONE && c->answer.status))
         tell_done(c);
@@ -233,7 +187,7 @@ static void watch(struct conn *c, int events)
 
 static void drive(struct conn *c)
 {
-    enum step s = STEP_AGAIN;
+    enum conn_step s = STEP_AGAIN;
 
     c->driving = true;
     for (int i = 0; i < CONN_STEPS_MAX && s == STEP_AGAIN; i++)
@@ -256,22 +210,27 @@ static void drive(struct conn *c)
     }
 }
 
+struct reply_frame conn_frame(struct conn *c, unsigned status, const char *content_type)
+{
+    if (c->env->draining)
+        c->close = true;
+    c->progress = c->stream.sent;
+    return (struct reply_frame){
+        .status = status,
+        .content_type = content_type,
+        .id = c->request.id,
+        .close = c->close,
+        .http10 = parse_is_http10(&c->parse),
+        .now = (time_t)(clock_real_ns() / CLOCK_NS_PER_SEC),
+    };
+}
+
 /* Give the answer its head; takes over `bytes`. */
 static void begin_answer(struct conn *c, unsigned status, const char *content_type,
                          struct server_bytes *bytes)
 {
-    struct reply_frame frame = {
-        .status = status,
-        .content_type = content_type,
-        .id = c->request.id,
-        .http10 = parse_is_http10(&c->parse),
-        .now = (time_t)(clock_real_ns() / CLOCK_NS_PER_SEC),
-    };
+    struct reply_frame frame = conn_frame(c, status, content_type);
 
-    if (c->env->draining)
-        c->close = true;
-    frame.close = c->close;
-    c->progress = c->stream.sent;
     answer_begin(&c->answer, &frame, bytes, c->request.method == SERVER_HEAD);
 }
 
@@ -282,14 +241,14 @@ static void begin_error(struct conn *c, unsigned status, const char *text)
 }
 
 /* The server's own refusal; the connection ends with it. */
-static enum step refuse(struct conn *c, unsigned status, const char *text)
+static enum conn_step refuse(struct conn *c, unsigned status, const char *text)
 {
     c->env->counts.bad_requests++;
     c->close = true;
     if (c->request.id[0] == '\0')
         request_id(&c->request);
     begin_error(c, status, text);
-    enter(c, STATE_WRITE);
+    conn_enter(c, STATE_WRITE);
     return STEP_AGAIN;
 }
 
@@ -328,7 +287,7 @@ static bool claim_address(struct conn *c)
 }
 
 /* Before TLS, and before anything that costs: for whom does the balancer connect? */
-static enum step step_header(struct conn *c)
+static enum conn_step step_header(struct conn *c)
 {
     uint64_t now = clock_mono_ns();
     enum gate_reason reason = GATE_OPEN;
@@ -343,11 +302,11 @@ static enum step step_header(struct conn *c)
         gate_refused(&c->env->gate, reason, c->arrival.peer, now);
         return STEP_DEAD;
     }
-    enter(c, STATE_SILENT);
+    conn_enter(c, STATE_SILENT);
     return STEP_AGAIN;
 }
 
-static enum step step_silent(struct conn *c)
+static enum conn_step step_silent(struct conn *c)
 {
     int byte = stream_peek(&c->stream);
 
@@ -356,7 +315,7 @@ static enum step step_silent(struct conn *c)
     if (byte < 0)
         return STEP_DEAD;
     if (!c->door.tls) {
-        enter(c, STATE_IDLE);
+        conn_enter(c, STATE_IDLE);
         return STEP_AGAIN;
     }
     if (byte >= 'A' && byte <= 'Z') {
@@ -364,7 +323,7 @@ static enum step step_silent(struct conn *c)
         begin_request(c);
         return refuse(c, 400, "this port speaks HTTPS: use https:// (or https+insecure://)");
     }
-    enter(c, STATE_TOKEN);
+    conn_enter(c, STATE_TOKEN);
     return STEP_AGAIN;
 }
 
@@ -373,7 +332,7 @@ static enum step step_silent(struct conn *c)
  * and ask again when a token is due; who comes first is chance, so one flooder cannot have them
  * all.
  */
-static enum step step_token(struct conn *c)
+static enum conn_step step_token(struct conn *c)
 {
     uint64_t now = clock_mono_ns();
     uint64_t left_ms;
@@ -385,16 +344,16 @@ static enum step step_token(struct conn *c)
     }
     left_ms = (c->handshake_by_ns - now) / CLOCK_NS_PER_MS + 1;
     wait_ms = limits_handshake(&c->env->limits, c->entry.known, now);
-    set_timer(c, wait_ms && wait_ms < left_ms ? wait_ms : left_ms);
+    conn_set_timer(c, wait_ms && wait_ms < left_ms ? wait_ms : left_ms);
     if (wait_ms)
         return STEP_PAUSE;
     if (!c->env->tls || stream_start_tls(&c->stream, c->env->tls))
         return STEP_DEAD;
-    enter(c, STATE_HANDSHAKE);
+    conn_enter(c, STATE_HANDSHAKE);
     return STEP_AGAIN;
 }
 
-static enum step later(const struct conn *c, bool write)
+enum conn_step conn_later(const struct conn *c, bool write)
 {
     return stream_wants_write(&c->stream, write) ? STEP_WRITE : STEP_READ;
 }
@@ -420,24 +379,24 @@ static void say_refused(struct conn *c, const char *why)
     env->refusals_unsaid = 0;
 }
 
-static enum step step_handshake(struct conn *c)
+static enum conn_step step_handshake(struct conn *c)
 {
     char why[256];
     int r = stream_handshake(&c->stream);
 
     if (r == -EAGAIN)
-        return later(c, false);
+        return conn_later(c, false);
     if (r) {
         c->env->counts.handshakes_failed++;
         if (r == -EACCES)
             say_refused(c, tls_conn_why(c->stream.tls, why, sizeof(why)));
         log_debug("TLS handshake failed", LOG_STR("peer", c->request.peer),
                   LOG_STR("why", tls_conn_why(c->stream.tls, why, sizeof(why))));
-        enter(c, STATE_FINISH);
+        conn_enter(c, STATE_FINISH);
         return STEP_AGAIN;
     }
     c->env->counts.handshakes++;
-    enter(c, STATE_IDLE);
+    conn_enter(c, STATE_IDLE);
     return STEP_AGAIN;
 }
 
@@ -473,7 +432,7 @@ static unsigned refused_asker(struct conn *c, const char **ret_why)
     return status;
 }
 
-static enum step serve(struct conn *c)
+static enum conn_step serve(struct conn *c)
 {
     struct request_place place;
     const char *why;
@@ -497,24 +456,24 @@ static enum step serve(struct conn *c)
         return refuse(c, status, why);
     c->env->counts.requests++;
     c->served = true;
-    enter(c, STATE_WAIT);
+    conn_enter(c, STATE_WAIT);
     c->env->handler(c->env->ctx, &c->request);
     return c->state == STATE_WAIT ? STEP_READ : STEP_AGAIN;
 }
 
 /* Idle, head and body: the next bytes of a request. */
-static enum step step_read(struct conn *c)
+static enum conn_step step_read(struct conn *c)
 {
     unsigned char data[TLS_RECORD_BYTES];
     ssize_t n = stream_read(&c->stream, data, sizeof(data));
     size_t used = 0;
 
     if (n == -EAGAIN)
-        return later(c, false);
+        return conn_later(c, false);
     if (n <= 0) {
         /* a broken TLS has sent an alert, which a reset would destroy */
         if (n < 0 && c->stream.tls) {
-            enter(c, STATE_FINISH);
+            conn_enter(c, STATE_FINISH);
             return STEP_AGAIN;
         }
         return STEP_DEAD;
@@ -522,7 +481,7 @@ static enum step step_read(struct conn *c)
     /* TLS_RECORD_BYTES of room: mbedTLS holds nothing back that no event would tell of */
     if (c->state == STATE_IDLE) {
         begin_request(c);
-        enter(c, STATE_HEAD);
+        conn_enter(c, STATE_HEAD);
     }
     switch (parse_feed(&c->parse, data, (size_t)n, &used)) {
     case PARSE_BAD:
@@ -535,18 +494,18 @@ static enum step step_read(struct conn *c)
         break;
     }
     if (c->state == STATE_HEAD && c->parse.head_done)
-        enter(c, STATE_BODY);
+        conn_enter(c, STATE_BODY);
     return STEP_READ;
 }
 
 /* The handler works: all that matters is whether the client is still there. */
-static enum step step_wait(struct conn *c)
+enum conn_step conn_step_wait(struct conn *c)
 {
     unsigned char data[TLS_RECORD_BYTES];
     ssize_t n = stream_read(&c->stream, data, sizeof(data));
 
     if (n == -EAGAIN)
-        return later(c, false);
+        return conn_later(c, false);
     if (n <= 0)
         return STEP_DEAD;
     /* pipelined: not an offence, but it is not read into memory either */
@@ -555,46 +514,56 @@ static enum step step_wait(struct conn *c)
     return c->extra_bytes > CONN_EXTRA_MAX_BYTES ? STEP_DEAD : STEP_READ;
 }
 
-static enum step step_nothing(struct conn *c)
+static enum conn_step step_nothing(struct conn *c)
 {
     (void)c;
     return STEP_PAUSE;
 }
 
-static enum step step_write(struct conn *c)
+int conn_write_some(struct conn *c)
 {
     int r = answer_write(&c->answer, &c->stream);
 
     /* by what the kernel took: a TLS record may take many turns to go */
     if (c->stream.sent != c->progress) {
         c->progress = c->stream.sent;
-        set_timer(c, SERVER_NO_PROGRESS_MS);
+        conn_set_timer(c, SERVER_NO_PROGRESS_MS);
     }
+    return r;
+}
+
+static enum conn_step step_write(struct conn *c)
+{
+    int r = conn_write_some(c);
+
     if (r == -EAGAIN)
-        return later(c, true);
+        return conn_later(c, true);
     if (r < 0)
         return STEP_DEAD;
     if (r > 0)
         return STEP_WRITE;
+    if (c->answer.flow && c->answer.flow->broken)
+        return STEP_DEAD; /* no last chunk, no close_notify: the client must not think it is whole
+                           */
     tell_done(c);
     if (c->close) {
-        enter(c, STATE_FINISH);
+        conn_enter(c, STATE_FINISH);
         return STEP_AGAIN;
     }
-    enter(c, STATE_IDLE);
+    conn_enter(c, STATE_IDLE);
     return STEP_READ; /* not AGAIN: after each answer the others have their turn */
 }
 
-static enum step step_finish(struct conn *c)
+static enum conn_step step_finish(struct conn *c)
 {
     int r = stream_finish(&c->stream);
 
     if (r == -EAGAIN)
-        return later(c, true);
+        return conn_later(c, true);
     if (r)
         return STEP_DEAD;
     c->extra_bytes = 0;
-    enter(c, STATE_LINGER);
+    conn_enter(c, STATE_LINGER);
     return STEP_AGAIN;
 }
 
@@ -602,7 +571,7 @@ static enum step step_finish(struct conn *c)
  * close(2) with unread bytes sends a reset, and that makes the client's kernel throw away what it
  * has not read of our answer. So: read and forget until the client has closed, for a short while.
  */
-static enum step step_linger(struct conn *c)
+static enum conn_step step_linger(struct conn *c)
 {
     unsigned char data[TLS_RECORD_BYTES];
     ssize_t n = stream_read_raw(&c->stream, data, sizeof(data));
@@ -642,6 +611,7 @@ static void on_timer(uv_timer_t *t)
     case STATE_SILENT:
     case STATE_HANDSHAKE:
     case STATE_IDLE:
+    case STATE_STREAM:
     case STATE_WRITE:
         c->env->counts.timeouts++;
         drop(c, false);
@@ -722,7 +692,7 @@ void conn_accept(struct conn_env *env, const struct conn_door *door, int fd,
     limits_add(&env->limits, &c->entry);
     c->request.listener = door->id;
     arrival_show(&c->arrival, &c->request);
-    enter(c, arrival_has_header(&arrival) ? STATE_HEADER : STATE_SILENT);
+    conn_enter(c, arrival_has_header(&arrival) ? STATE_HEADER : STATE_SILENT);
     drive(c); /* the first bytes are often there already */
 }
 
@@ -779,10 +749,10 @@ void conn_header(struct server_request *r, const char *name, const char *value)
 static void answered(struct conn *c)
 {
     if (c->state == STATE_GONE) {
-        set_timer(c, 0);
+        conn_set_timer(c, 0);
         return;
     }
-    enter(c, STATE_WRITE);
+    conn_enter(c, STATE_WRITE);
     /* Late: the loop does the writing, so that no callback of the handler runs inside its call. */
     if (!c->driving)
         watch(c, UV_WRITABLE);
@@ -808,4 +778,14 @@ void conn_error(struct server_request *r, unsigned status, const char *text)
         arrival_failed(&c->arrival, clock_mono_ns());
     begin_error(c, status, text);
     answered(c);
+}
+
+/* The loop writes, never a push: so no callback of the handler runs inside its own call. */
+void conn_nudge(struct conn *c)
+{
+    if (c->driving || c->watching == UV_WRITABLE)
+        return;
+    c->watching = UV_WRITABLE;
+    if (uv_poll_start(&c->poll, UV_WRITABLE, on_poll))
+        conn_set_timer(c, 0); /* drops it, later */
 }

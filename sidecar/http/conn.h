@@ -2,12 +2,12 @@
  * conn.h: one connection from accept(2) to its end, as a state machine.
  *
  *   (header ─▶) silent ─▶ token ─▶ handshake ─▶ idle ─▶ head ─▶ body ─▶ wait ─▶ write ─▶ idle …
- *     │ (plain: straight to idle)           refusals ────────────────▲ └▶ finish ─▶ linger ─▶
- * closed
+ *     │ (plain: straight to idle)           refusals │ ──────────────▲ └▶ finish ─▶ linger ─▶
+ * closed                                           └▶ stream ──────┘
  *
  * Every handle is in the one struct, conn_drop() works from any state. A handler holds the request
- * in "wait" only; if the client leaves then, on_gone is called at once, or, when the handler did
- * not ask for that, the state is "gone" until it answers.
+ * in "wait" and "stream" only; if the client leaves then, on_gone is called at once, or, when the
+ * handler did not ask for that, the state is "gone" until it answers.
  *
  * What a connection may cost: about 1 KB before its first byte, TLS's 2 x 17 KB from then on, the
  * request's head while it is served, and nothing for the answer: that is shared (server_bytes) and
@@ -79,5 +79,11 @@ void conn_header(struct server_request *r, const char *name, const char *value);
 void conn_answer(struct server_request *r, unsigned status, const char *content_type,
                  struct server_bytes *bytes);
 void conn_error(struct server_request *r, unsigned status, const char *text);
+/* Behind server_begin() and the others of a body that comes by and by. */
+void conn_begin(struct server_request *r, unsigned status, const char *content_type,
+                void (*on_room)(struct server_request *r));
+bool conn_push(struct server_request *r, const void *data, size_t bytes);
+void conn_end(struct server_request *r, bool ok);
+uint64_t conn_sent(const struct server_request *r);
 
 #endif

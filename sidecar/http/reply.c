@@ -145,7 +145,10 @@ void reply_head(const struct reply *r, const struct reply_frame *frame, struct b
     put_date(out, frame->now);
     if (frame->content_type && is_printable(frame->content_type))
         buf_printf(out, "Content-Type: %s\r\n", frame->content_type);
-    buf_printf(out, "Content-Length: %" PRIu64 "\r\n", frame->length);
+    if (frame->framing == REPLY_LENGTH)
+        buf_printf(out, "Content-Length: %" PRIu64 "\r\n", frame->length);
+    else if (frame->framing == REPLY_CHUNKED)
+        buf_puts(out, "Transfer-Encoding: chunked\r\n");
     for (size_t i = 0; i < REPLY_FIXED; i++) {
         if (!(r->own & (1U << i)))
             buf_printf(out, "%s: %s\r\n", FIXED[i].name, FIXED[i].value);

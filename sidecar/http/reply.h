@@ -24,10 +24,17 @@ struct reply {
     uint32_t own;       /* bit n: the handler has set fixed header n */
 };
 
+enum reply_framing {
+    REPLY_LENGTH,
+    REPLY_CHUNKED,
+    REPLY_UNTIL_CLOSE, /* says nothing: HTTP/1.0 */
+};
+
 struct reply_frame {
     unsigned status;
     const char *content_type; /* NULL: none */
-    uint64_t length;
+    enum reply_framing framing;
+    uint64_t length; /* REPLY_LENGTH */
     const char *id;
     bool close;
     bool http10; /* keep-alive has to be said */

@@ -440,3 +440,24 @@ void server_error(struct server_request *r, unsigned status, const char *fmt, ..
     va_end(ap);
     conn_error(r, status, text);
 }
+
+void server_begin(struct server_request *r, unsigned status, const char *content_type,
+                  void (*on_room)(struct server_request *r))
+{
+    conn_begin(r, status, content_type, on_room);
+}
+
+bool server_push(struct server_request *r, const void *data, size_t bytes)
+{
+    return conn_push(r, data, bytes);
+}
+
+void server_end(struct server_request *r, bool ok)
+{
+    conn_end(r, ok);
+}
+
+uint64_t server_sent(const struct server_request *r)
+{
+    return conn_sent(r);
+}

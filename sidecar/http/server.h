@@ -5,8 +5,8 @@
  * writes the answer by windows and keeps the connection for the next. All limits are constants
  * below. It knows no route, no credential and no profile. One libuv loop, no threads.
  *
- * The handler answers at once or keeps the request and answers later; until then it may be told
- * that the client has gone (on_gone), after which the request must not be touched.
+ * The handler answers at once, or keeps the request and answers later or bit by bit; until it has,
+ * it may be told that the client has gone (on_gone), after which the request must not be touched.
  */
 #ifndef SIDECAR_HTTP_SERVER_H
 #define SIDECAR_HTTP_SERVER_H
@@ -31,6 +31,7 @@ enum {
     SERVER_URL_MAX_BYTES = 2048,
     SERVER_BODY_MAX_BYTES = 4096,
     SERVER_WINDOW_BYTES = 65536,
+    SERVER_PUSH_MAX_BYTES = 16384,
     /* where limits.unauthenticated and limits.handshakes are 0; both are configured */
     SERVER_PREAUTH_MAX = 16, /* connections that have not shown valid credentials yet */
     SERVER_HANDSHAKES_PER_SEC = 20,
@@ -158,5 +159,29 @@ void server_answer(struct server_request *r, unsigned status, const char *conten
 /** server_error(r, status, fmt, …): text/plain with X-Go-Pprof: 1, one line, newline added. */
 void server_error(struct server_request *r, unsigned status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/*
+ * Or a body that comes by and by: begin, push as often as need be, end. Chunked to HTTP/1.1, up to
+ * the close to HTTP/1.0. Nothing is held but a window of SERVER_WINDOW_BYTES. A client that takes
+ * nothing for SERVER_NO_PROGRESS_MS while something waits for it is dropped.
+ */
+
+/**
+ * server_begin(r, status, content_type, on_room): the head; ${r} stays the handler's until
+ * server_end() or on_gone, which it must have set. ${on_room}: after a push that said false, there
+ * is room again. Neither is called from inside these functions.
+ */
+void server_begin(struct server_request *r, unsigned status, const char *content_type,
+                  void (*on_room)(struct server_request *r));
+/**
+ * server_push(r, data, bytes): all of ${bytes} (at most SERVER_PUSH_MAX_BYTES) are taken. false:
+ * push no more until on_room. To HEAD nothing goes.
+ */
+bool server_push(struct server_request *r, const void *data, size_t bytes);
+/** server_end(r, ok): ${r} is the server's again. Not ${ok}: the body is not whole: the connection
+ * ends without the last chunk, so that the client knows. */
+void server_end(struct server_request *r, bool ok);
+/** server_sent(r): bytes of a pushed body that have gone; in on_gone too. */
+uint64_t server_sent(const struct server_request *r);
 
 #endif

@@ -152,6 +152,62 @@ static void answer_rope(struct served *s, struct server_request *r)
     server_answer(r, 200, "application/octet-stream", server_bytes_ref(s->rope));
 }
 
+/* /flow: pushed as long as there is room. */
+struct flowing {
+    struct served *s;
+    uint64_t at, bytes, piece;
+    bool breaks, never;
+};
+
+static void flow_gone(struct server_request *r)
+{
+    struct flowing *f = r->user;
+    char line[128];
+
+    (void)snprintf(line, sizeof(line), "gone %s sent %d\n", r->path, server_sent(r) > 0);
+    tell(f->s, line);
+    free(f);
+}
+
+static void flow_pump(struct server_request *r)
+{
+    struct flowing *f = r->user;
+    bool room = true;
+
+    while (room && f->at < f->bytes) {
+        unsigned char data[SERVER_PUSH_MAX_BYTES];
+        uint64_t n = f->bytes - f->at < f->piece ? f->bytes - f->at : f->piece;
+
+        for (uint64_t i = 0; i < n; i++)
+            data[i] = helper_http_pattern(f->at + i);
+        room = server_push(r, data, n);
+        f->at += n;
+    }
+    if (f->at < f->bytes || f->never)
+        return;
+    server_end(r, !f->breaks);
+    free(f);
+}
+
+static void answer_flow(struct served *s, struct server_request *r)
+{
+    struct flowing *f = calloc(1, sizeof(*f));
+    char end[16] = "";
+
+    (void)query_get(r->query, "end", end, sizeof(end));
+    *f = (struct flowing){
+        .s = s,
+        .bytes = number(r, "bytes", 0),
+        .piece = number(r, "piece", SERVER_PUSH_MAX_BYTES),
+        .breaks = strcmp(end, "break") == 0,
+        .never = strcmp(end, "never") == 0,
+    };
+    r->user = f;
+    r->on_gone = flow_gone;
+    server_begin(r, 200, "application/octet-stream", flow_pump);
+    flow_pump(r);
+}
+
 static void answer_stat(struct served *s, struct server_request *r)
 {
     struct server_counts c;
@@ -215,6 +271,8 @@ static void on_request(void *ctx, struct server_request *r)
         server_answer(r, 200, "text/html", NULL);
     } else if (strcmp(r->path, "/rope") == 0) {
         answer_rope(s, r);
+    } else if (strcmp(r->path, "/flow") == 0) {
+        answer_flow(s, r);
     } else if (strcmp(r->path, "/big") == 0) {
         answer_big(s, r);
     } else if (strcmp(r->path, "/wait") == 0) {

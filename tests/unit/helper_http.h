@@ -7,6 +7,7 @@
  *   /rope?bytes=N     the same as a rope
  *   /big?bytes=N      N bytes of a pattern       /wait     no answer, tells "gone"
  *   /late?ms=N        answered after N ms        /deaf?ms= the same without on_gone
+ *   /flow?bytes=N     the same, pushed in pieces (&piece=P); &end=break, &end=never
  *   /csp              an own policy              /stat     counters and memory as text
  *   /drain            server_drain()             /reload   server_reload() of the given files
  *   anything else     404. "X-Pprof-Token: good" makes the connection an authenticated one.
