@@ -34,12 +34,18 @@ const char *session_kind_name(enum session_kind kind)
         [SESSION_BLOCK] = "block",
         [SESSION_MUTEX] = "mutex",
         [SESSION_THREADCREATE] = "threadcreate",
+        [SESSION_TRACE] = "trace",
+        [SESSION_CUSTOM] = "custom",
     };
 
     return kind < SESSION_KINDS ? names[kind] : "other";
 }
 
-_Static_assert(SESSION_KINDS == SESSION_GOROUTINE + (int)WIRE_RUNTIME_KINDS, "one for each");
+enum {
+    SESSION_ROWS = SESSION_RUNNING_MAX + SESSION_TRACES_MAX,
+};
+
+_Static_assert(SESSION_TRACE == SESSION_GOROUTINE + (int)WIRE_RUNTIME_KINDS, "one for each");
 _Static_assert(SESSION_THREADCREATE - SESSION_GOROUTINE == (int)WIRE_RUNTIME_THREADCREATE, "order");
 
 enum session_kind session_runtime_kind(uint32_t kind)
@@ -75,8 +81,23 @@ uint32_t session_count(const struct session *s)
 {
     uint32_t n = 0;
 
-    for (size_t i = 0; i < SESSION_RUNNING_MAX; i++)
+    for (size_t i = 0; i < SESSION_ROWS; i++)
         n += s->running[i].ticket != 0;
+    return n;
+}
+
+/* Those that contend with one of this kind: traces are made elsewhere than samples. */
+static bool contends(const struct session_running *r, enum session_kind kind)
+{
+    return r->ticket && (r->kind == SESSION_TRACE) == (kind == SESSION_TRACE);
+}
+
+static uint32_t contenders(const struct session *s, enum session_kind kind)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < SESSION_ROWS; i++)
+        n += contends(&s->running[i], kind);
     return n;
 }
 
@@ -119,23 +140,25 @@ static void seen_note(struct session *s, const struct session_ask *ask)
 }
 
 /* How many may overlap: what is configured, never more than the sampler has slots. */
-static uint32_t room(const struct session_rules *rules)
+static uint32_t room(const struct session_rules *rules, enum session_kind kind)
 {
+    if (kind == SESSION_TRACE)
+        return SESSION_TRACES_MAX;
     if (rules->share || rules->concurrent > SESSION_RUNNING_MAX)
         return SESSION_RUNNING_MAX;
     return rules->concurrent ? rules->concurrent : 1;
 }
 
 /* Until the first of the running ones ends; never 0, so that Retry-After makes sense. */
-static uint64_t first_end_ms(const struct session *s, uint64_t now_ms)
+static uint64_t first_end_ms(const struct session *s, enum session_kind kind, uint64_t now_ms)
 {
     uint64_t wait = UINT64_MAX;
 
-    for (size_t i = 0; i < SESSION_RUNNING_MAX; i++) {
+    for (size_t i = 0; i < SESSION_ROWS; i++) {
         const struct session_running *r = &s->running[i];
         uint64_t left = r->ends_ms > now_ms ? r->ends_ms - now_ms : 1;
 
-        if (r->ticket && left < wait)
+        if (contends(r, kind) && left < wait)
             wait = left;
     }
     return wait == UINT64_MAX ? 1 : wait;
@@ -144,7 +167,7 @@ static uint64_t first_end_ms(const struct session *s, uint64_t now_ms)
 /* There is a free row: room() is never more than the table has. */
 static void start(struct session *s, const struct session_ask *ask, uint32_t *ret_ticket)
 {
-    for (size_t i = 0; i < SESSION_RUNNING_MAX; i++) {
+    for (size_t i = 0; i < SESSION_ROWS; i++) {
         struct session_running *r = &s->running[i];
 
         if (r->ticket)
@@ -169,12 +192,12 @@ enum session_verdict session_begin(struct session *s, const struct session_ask *
                                    uint32_t *ret_ticket, uint64_t *ret_wait_ms)
 {
     const struct session_seen *last = seen_find(s, ask->identity, ask->kind);
-    uint32_t running = session_count(s);
+    uint32_t running = contenders(s, ask->kind);
 
     if (session_broken(s, ask->kind, ask->generation))
         return SESSION_BROKEN;
-    if (running >= room(&s->rules)) {
-        *ret_wait_ms = first_end_ms(s, ask->now_ms);
+    if (running >= room(&s->rules, ask->kind)) {
+        *ret_wait_ms = first_end_ms(s, ask->kind, ask->now_ms);
         return SESSION_BUSY;
     }
     /* With share, one that overlaps is let in at once: its callers were promised company. */
@@ -205,7 +228,7 @@ void session_end(struct session *s, uint32_t ticket, enum session_end end, uint6
 {
     struct session_running *r = NULL;
 
-    for (size_t i = 0; ticket && i < SESSION_RUNNING_MAX; i++) {
+    for (size_t i = 0; ticket && i < SESSION_ROWS; i++) {
         if (s->running[i].ticket == ticket)
             r = &s->running[i];
     }

@@ -1,7 +1,7 @@
 /*
  * session.h: who may sample now? The rules of `limits`, without a clock, a socket or a sampler.
  *
- * One sampling session at a time (concurrent), the same kind for the same identity not sooner than
+ * One sampling session at a time (concurrent), beside it one trace, the same kind for the same identity not sooner than
  * min_interval after the last one began, up to SESSION_RUNNING_MAX overlapping ones with share. A
  * kind that brought the sampler down SESSION_CRASHES_MAX times in a row is refused until the target
  * changes or the configuration is read again. Times are monotonic milliseconds, given by the
@@ -18,15 +18,17 @@
 
 enum {
     SESSION_RUNNING_MAX = 4,      /* the sampler's slots (WIRE_PERF_SLOTS) */
+    SESSION_TRACES_MAX = 1,       /* Go makes one at a time */
     SESSION_IDENTITIES_MAX = 256, /* (identity, kind) pairs remembered for min_interval */
     SESSION_CRASHES_MAX = 3,
     SESSION_NAME_BYTES = 64, /* CONFIG_NAME_BYTES */
 };
 
 /*
- * What can be had: one row of the crash counts and of the metrics each. Only SESSION_CPU samples
- * and has sessions; the others are read from the target's runtime, in the order of enum
- * wire_runtime_kind (session_runtime_kind()).
+ * What can be had: one row of the crash counts and of the metrics each. SESSION_CPU samples and has
+ * sessions, and so has SESSION_TRACE, which the target's own endpoint makes (so it takes none of
+ * the sampler's slots). The next ones are read from the target's runtime, in the order of enum
+ * wire_runtime_kind (session_runtime_kind()). SESSION_CUSTOM is what else its endpoint serves.
  */
 enum session_kind {
     SESSION_CPU,
@@ -35,7 +37,9 @@ enum session_kind {
     SESSION_ALLOCS,
     SESSION_BLOCK,
     SESSION_MUTEX,
-    SESSION_THREADCREATE,
+    SESSION_THREADCREATE, /* the last one that is ours to make */
+    SESSION_TRACE,
+    SESSION_CUSTOM,
     SESSION_KINDS,
 };
 
@@ -82,7 +86,7 @@ struct session_crashes {
 
 struct session {
     struct session_rules rules;
-    struct session_running running[SESSION_RUNNING_MAX];
+    struct session_running running[SESSION_RUNNING_MAX + SESSION_TRACES_MAX];
     struct session_seen seen[SESSION_IDENTITIES_MAX];
     struct session_crashes crashes[SESSION_KINDS];
     uint32_t next_ticket;

@@ -34,6 +34,7 @@ struct state {
     uv_loop_t *loop;
     struct readings *readings; /* of the target's runtime */
     uint32_t delta_jobs;       /* requests between two readings (routes/runtime.h) */
+    uint32_t through_jobs;     /* streams from the target's own endpoint (routes/through.h) */
     struct delta_store deltas; /* what the delta_* paths gave last */
     struct leak_watch *leak_watch;
     struct session session;

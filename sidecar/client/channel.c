@@ -92,7 +92,9 @@ void channel_fail(struct channel *ch, enum client_fate fate, const char *fmt, ..
 
 static uint64_t stall_of(const struct channel *ch)
 {
-    return ch->paused ? UINT64_MAX : ch->progress_ms + ch->client->stall_ms;
+    uint64_t ms = ch->ask ? ch->ask->stall_ms : ch->client->stall_ms;
+
+    return ch->paused ? UINT64_MAX : ch->progress_ms + ms;
 }
 
 static uint64_t deadline_of(const struct channel *ch)
@@ -107,7 +109,8 @@ static void on_timer(uv_timer_t *t)
     struct channel *ch = t->data;
     struct client *c = ch->client;
     uint64_t now = uv_now(c->loop);
-    uint64_t patience = ch->state == CHANNEL_BUSY ? c->stall_ms : c->connect_ms;
+    bool busy = ch->state == CHANNEL_BUSY && ch->ask;
+    uint64_t patience = busy ? ch->ask->stall_ms : c->connect_ms;
     bool sent;
 
     MAGIC_CHECK(ch, CHANNEL_MAGIC);

@@ -365,6 +365,7 @@ int client_ask(struct client *c, const struct client_request *request,
     ask->data = data;
     uv_update_time(c->loop); /* the owner may have worked for long in this turn */
     ask->deadline_ms = uv_now(c->loop) + request->total_ms;
+    ask->stall_ms = request->stall_ms ? request->stall_ms : c->stall_ms;
     ask->body_max = body_max(request, ask->streamed);
     enlist(c, ask);
     client_kick(c);

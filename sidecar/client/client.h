@@ -76,6 +76,7 @@ struct client_request {
     size_t bytes;      /* at most CLIENT_REQUEST_BODY_MAX_BYTES */
     bool body_owned;   /* the caller keeps it until `answered`, client_forget() or client_free() */
     uint64_t total_ms; /* from asking to the last byte; never 0 */
+    uint64_t stall_ms; /* without a byte; 0: the client's */
     size_t body_max_bytes; /* of the answer; 0: CLIENT_BODY_MAX_BYTES, no bound with a stream */
 };
 

@@ -42,6 +42,7 @@ struct ask {
     client_answered answered;
     void *data;
     uint64_t deadline_ms; /* of uv_now() */
+    uint64_t stall_ms;
     uint64_t body_max;
 };
 

@@ -300,7 +300,7 @@ static bool is_cumulative(const char *type)
 
 static int find_kind(struct row *r)
 {
-    for (int k = 0; k < SESSION_KINDS; k++) {
+    for (int k = 0; k <= SESSION_THREADCREATE; k++) {
         if (strcmp(session_kind_name((enum session_kind)k), r->type) == 0) {
             r->kind = (enum session_kind)k;
             return 0;

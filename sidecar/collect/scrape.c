@@ -30,8 +30,10 @@ struct scrape_job {
 
 struct scrape {
     unsigned magic;
+    unsigned owners;
     struct client_url url;
     struct client *client;
+    struct client *streams;
     struct config_client_auth_data auth;
     uint64_t timeout_ms;
     char header[SCRAPE_AUTH_BYTES]; /* Authorization's value; "": none */
@@ -76,7 +78,7 @@ static int read_secrets(const struct config_client_auth_data *a, char *out, stru
         return basic_header(a, out, e);
     if (!a->bearer_file[0])
         return 0;
-    memcpy(out, "Bearer ", 7);
+    (void)snprintf(out, SCRAPE_AUTH_BYTES, "Bearer ");
     return slurp_secret(a->bearer_file, out + 7, SCRAPE_AUTH_BYTES - 7, e);
 }
 
@@ -92,44 +94,43 @@ void scrape_secrets(struct scrape *s)
     else
         log_warn("the scrape's credentials cannot be read again", LOG_STR("why", e.text));
     explicit_bzero(header, sizeof(header));
-    if (client_reload(s->client, &e))
+    if (client_reload(s->client, &e) || client_reload(s->streams, &e))
         log_warn("the scrape's certificates cannot be read again", LOG_STR("why", e.text));
 }
 
 /* --- asking --- */
 
-static int ask(struct scrape *s, const char *name, const char *query, uint64_t total_ms,
-               const struct client_stream *stream, client_answered answered, void *data,
-               uint32_t *ret)
+/* Method, path and credentials; ${path}: CLIENT_URL_BYTES for the path. */
+static int make_request(const struct scrape *s, const char *name, const char *query, char *path,
+                        struct client_request *ret)
 {
-    char path[CLIENT_URL_BYTES];
-    struct client_request request = {
-        .method = "GET",
-        .path = path,
-        .total_ms = total_ms,
-        .body_max_bytes = stream ? 0 : ITEM_RAW_MAX_BYTES,
-    };
-    int n =
-        snprintf(path, sizeof(path), "%s/%s%s%s", s->url.path, name, query[0] ? "?" : "", query);
+    int n = snprintf(path, CLIENT_URL_BYTES, "%s/%s%s%s", s->url.path, name, query[0] ? "?" : "",
+                     query);
 
-    if (n < 0 || (size_t)n >= sizeof(path))
+    if (n < 0 || n >= CLIENT_URL_BYTES)
         return -EINVAL;
+    *ret = (struct client_request){.method = "GET", .path = path};
     if (s->header[0])
-        request.headers[request.headers_count++] =
-            (struct client_header){"Authorization", s->header};
-    return client_ask(s->client, &request, stream, answered, data, ret);
+        ret->headers[ret->headers_count++] = (struct client_header){"Authorization", s->header};
+    return 0;
 }
 
 static void answered(void *data, const struct client_answer *a);
 
 static int job_ask(struct scrape_job *j)
 {
-    char query[32] = "";
+    char query[32] = "", path[CLIENT_URL_BYTES];
+    struct client_request request;
+    int r;
 
     if (j->seconds)
         (void)snprintf(query, sizeof(query), "seconds=%llu", (unsigned long long)j->seconds);
-    return ask(j->owner, j->name, query, j->owner->timeout_ms + j->seconds * MS_PER_SEC, NULL,
-               answered, j, &j->asked);
+    r = make_request(j->owner, j->name, query, path, &request);
+    if (r)
+        return r;
+    request.total_ms = j->owner->timeout_ms + j->seconds * MS_PER_SEC;
+    request.body_max_bytes = ITEM_RAW_MAX_BYTES;
+    return client_ask(j->owner->client, &request, NULL, answered, j, &j->asked);
 }
 
 /* The row is free before its callback runs, which may ask again at once. */
@@ -228,23 +229,38 @@ void scrape_drop(struct scrape *s, uint32_t ticket)
 
 /* --- streams: the client's own tickets --- */
 
-int scrape_stream(struct scrape *s, const char *name, const char *query, uint64_t max_ms,
+int scrape_stream(struct scrape *s, const struct scrape_want *want,
                   const struct client_stream *stream, client_answered then, void *data,
                   uint32_t *ret_ticket)
 {
-    if (!scrape_name_ok(name))
-        return -EINVAL;
-    return ask(s, name, query, s->timeout_ms + max_ms, stream, then, data, ret_ticket);
+    char path[CLIENT_URL_BYTES];
+    struct client_request request;
+    int r = -EINVAL;
+
+    if (scrape_name_ok(want->name))
+        r = make_request(s, want->name, want->query, path, &request);
+    if (r)
+        return r;
+    request.total_ms = SCRAPE_STREAM_MAX_MS;
+    request.stall_ms = s->timeout_ms + want->quiet_ms;
+    request.body_max_bytes = want->max_bytes;
+    return client_ask(s->streams, &request, stream, then, data, ret_ticket);
 }
 
 void scrape_resume(struct scrape *s, uint32_t ticket)
 {
-    client_resume(s->client, ticket);
+    client_resume(s->streams, ticket);
 }
 
 void scrape_stream_drop(struct scrape *s, uint32_t ticket)
 {
-    client_forget(s->client, ticket);
+    if (ticket)
+        client_forget(s->streams, ticket);
+}
+
+bool scrape_any_name(const struct scrape *s)
+{
+    return s->url.path[0] != '\0';
 }
 
 /* --- life --- */
@@ -262,6 +278,7 @@ int scrape_new(uv_loop_t *loop, const struct config *c, struct scrape **ret, str
     if (!s)
         return err_set(e, -ENOMEM, "out of memory");
     s->magic = SCRAPE_MAGIC;
+    s->owners = 1;
     s->auth = c->collect.scrape.auth;
     s->timeout_ms = c->collect.scrape.timeout_ms ? c->collect.scrape.timeout_ms : SCRAPE_TIMEOUT_MS;
     r = client_url_parse(c->collect.scrape.url, &s->url, e);
@@ -272,6 +289,8 @@ int scrape_new(uv_loop_t *loop, const struct config *c, struct scrape **ret, str
     want.stall_ms = s->timeout_ms + (uint64_t)WIRE_SECONDS_MAX * MS_PER_SEC;
     if (r == 0)
         r = client_new(loop, &want, &s->client, e);
+    if (r == 0)
+        r = client_new(loop, &want, &s->streams, e);
     if (r) {
         err_prefix(e, "collect.scrape: ");
         scrape_free(s);
@@ -281,12 +300,21 @@ int scrape_new(uv_loop_t *loop, const struct config *c, struct scrape **ret, str
     return 0;
 }
 
+struct scrape *scrape_ref(struct scrape *s)
+{
+    s->owners++;
+    return s;
+}
+
 void scrape_free(struct scrape *s)
 {
     if (!s)
         return;
     MAGIC_CHECK(s, SCRAPE_MAGIC);
+    if (--s->owners)
+        return;
     client_free(s->client);
+    client_free(s->streams);
     explicit_bzero(s->header, sizeof(s->header));
     s->magic = 0;
     free(s);

@@ -17,6 +17,7 @@ enum {
     SCRAPE_NAME_BYTES = CONFIG_NAME_BYTES,
     SCRAPE_SECONDS_MIN = 1,
     SCRAPE_WHY_BYTES = 256,
+    SCRAPE_STREAM_MAX_MS = 30 * 60 * 1000,
 };
 
 struct scrape; /* opaque */
@@ -33,7 +34,15 @@ typedef void (*scrape_came)(void *data, const struct scrape_answer *answer);
 
 /** scrape_new(loop, config, ret, e): NULL in *ret when no collect.scrape.url is configured. */
 int scrape_new(uv_loop_t *loop, const struct config *c, struct scrape **ret, struct err *e);
-void scrape_free(struct scrape *s); /* NULL-safe; no callback any more; the loop must turn */
+/** scrape_ref(s): one more owner: an open stream outlives a reload, and ends as it began. */
+struct scrape *scrape_ref(struct scrape *s);
+/** scrape_free(s): one owner less; the last one ends it: no callback any more; the loop must turn.
+ * NULL-safe. */
+void scrape_free(struct scrape *s);
+
+/** scrape_any_name(s): may names be asked for that are not configured? Not when the URL has no
+ * path: every page of an application would lie beside its profiles then. */
+bool scrape_any_name(const struct scrape *s);
 
 /** scrape_secrets(s): read the files with credentials again. */
 void scrape_secrets(struct scrape *s);
@@ -49,11 +58,20 @@ bool scrape_name_ok(const char *name);
 int scrape_get(struct scrape *s, const char *name, uint64_t seconds, scrape_came then, void *data,
                uint32_t *ret_ticket);
 
+/* What is asked for as a stream. */
+struct scrape_want {
+    const char *name;
+    const char *query; /* without "?", made of checked parts; may be "" */
+    uint64_t quiet_ms; /* how long it may say nothing, beside collect.scrape.timeout */
+    uint64_t max_bytes;
+};
+
 /**
- * scrape_stream(s, name, query, max_ms, stream, answered, data, ret_ticket): the answer as it
- * comes (client.h); ${query} without "?" and already made of checked parts, may be "".
+ * scrape_stream(s, want, stream, answered, data, ret_ticket): the answer as it comes (client.h), by
+ * connections of its own: a slow reader keeps no profile of the schedule waiting. It ends after
+ * SCRAPE_STREAM_MAX_MS at the latest.
  */
-int scrape_stream(struct scrape *s, const char *name, const char *query, uint64_t max_ms,
+int scrape_stream(struct scrape *s, const struct scrape_want *want,
                   const struct client_stream *stream, client_answered answered, void *data,
                   uint32_t *ret_ticket);
 void scrape_resume(struct scrape *s, uint32_t ticket);

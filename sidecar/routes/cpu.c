@@ -15,6 +15,7 @@
 #include "base/magic.h"
 #include "profile/gzip.h"
 #include "sidecar/routes/params.h"
+#include "sidecar/routes/through.h"
 
 enum {
     CRASH_RETRY_MS = 2000, /* the guard restarts a dead sampler within about a second */
@@ -117,6 +118,20 @@ static void serve(struct visit *v, const struct wire_profile *p, struct buf *bod
     visit_answer(v, 200, "application/octet-stream", body);
 }
 
+/* No right to sample: the target's own endpoint can still do it. The session goes on. */
+static void go_through(struct visit *v, uint32_t seconds)
+{
+    v->question = 0;
+    v->left = NULL;
+    through_begin(v, &(struct through_plan){
+                         .name = "profile", .kind = SESSION_CPU, .ms = (uint64_t)seconds * 1000});
+}
+
+static bool lacks_right(int result)
+{
+    return result == -EPERM || result == -EACCES || result == -ENOTSUP || result == -ENOSYS;
+}
+
 /* The sampler has answered: compress what came, exactly once. */
 static void answered(struct visit *v, const struct ask_sampler_answer *answer)
 {
@@ -125,6 +140,10 @@ static void answered(struct visit *v, const struct ask_sampler_answer *answer)
     struct buf body;
     int r;
 
+    if (lacks_right(p->result) && through_there(v->state)) {
+        go_through(v, (uint32_t)v->granted_seconds);
+        return;
+    }
     if (p->result) {
         end(v, SESSION_FAILED, 0, METRICS_FAILED);
         refused(v, p);
@@ -222,12 +241,16 @@ void cpu_handle(struct visit *v)
         return;
     }
     status = state_refuses_cpu(v->state, why);
-    if (status) {
+    if (status && !(status == 501 && through_there(v->state))) {
         visit_refuse(v, status, why);
         return;
     }
     if (!admitted(v, &params))
         return;
+    if (status) {
+        go_through(v, params.seconds);
+        return;
+    }
     ask = (struct wire_cpu){
         .duration_ms = params.seconds * 1000,
         .hz = params.hz,

@@ -11,6 +11,7 @@
 #include "sidecar/audit.h"
 #include "sidecar/http/query.h"
 #include "sidecar/routes/table.h"
+#include "sidecar/routes/through.h"
 #include "sidecar/routes/visit.h"
 
 enum {
@@ -82,7 +83,7 @@ static void gone(struct server_request *r)
     MAGIC_CHECK(v, VISIT_MAGIC);
     if (v->left)
         v->left(v);
-    account(v->state, r, v, STATUS_LEFT, 0);
+    account(v->state, r, v, STATUS_LEFT, server_sent(r));
     r->user = NULL;
     v->magic = 0;
     free(v);
@@ -159,6 +160,8 @@ static void admin(struct visit *v)
     if (!may(v))
         return;
     v->route = table_find(v->request->path, ROUTE_ADMIN);
+    if (!v->route && through_serves(v->state, v->request->path))
+        v->route = table_custom();
     if (!v->route) {
         metrics_auth(&v->state->metrics, v->who.method, METRICS_ALLOWED);
         visit_refuse(v, 404, "Unknown profile: /debug/pprof/ lists what there is");

@@ -12,6 +12,8 @@
 #include "sidecar/routes/params.h"
 #include "sidecar/routes/runtime.h"
 #include "sidecar/routes/survey.h"
+#include "sidecar/routes/table.h"
+#include "sidecar/routes/through.h"
 
 static void escaped(struct buf *out, const char *s)
 {
@@ -53,6 +55,8 @@ static void html_about(const struct index_row *row, struct buf *out)
 {
     buf_printf(out, "<li><b>%s:</b> ", row->name);
     escaped(out, row->about);
+    if (row->scraped && !row->why)
+        buf_puts(out, " <i>From the target's own endpoint.</i>");
     if (row->why) {
         buf_puts(out, " <i>Not available: ");
         escaped(out, row->why);
@@ -98,6 +102,8 @@ void index_json(const struct index_row *rows, size_t n, const char *note, struct
         json_str(&j, "description", rows[i].about);
         json_bool(&j, "available", rows[i].why == NULL);
         json_str(&j, "reason", rows[i].why ? rows[i].why : "");
+        if (rows[i].scraped && !rows[i].why)
+            json_str(&j, "source", "scrape");
         json_object_end(&j);
     }
     json_array_end(&j);
@@ -136,14 +142,44 @@ static struct index_row row_of(const struct state *st, const struct route *r,
 
     if (r->absent) {
         why = r->absent;
+    } else if (r->alone) {
+        why = through_there(st) ? "" : r->alone;
+        row.scraped = true;
     } else if (kind >= 0) {
         why = w->runtime[kind];
         row.count = readings_last(st->readings, (uint32_t)kind)->read.count;
     } else if (r->scope == CONFIG_SCOPE_CPU) {
         why = w->cpu;
     }
+    /* no right, no runtime: where the target's own endpoint is configured, it answers instead */
+    if (why[0] && !r->absent && (kind >= 0 || r->scope == CONFIG_SCOPE_CPU) && !w->target[0] &&
+        through_there(st)) {
+        row.scraped = true;
+        why = "";
+    }
     row.why = why[0] ? why : NULL;
     return row;
+}
+
+/* What the configuration names and only the target has. Its own index is not asked: that would be
+ * a page of hostile HTML to be read for each caller of ours. */
+static size_t add_customs(const struct visit *v, struct index_row *rows, size_t n)
+{
+    const struct config *c = v->state->config;
+    const struct route *custom = table_custom();
+
+    if (!through_there(v->state) || (v->who.scopes & custom->scope) != custom->scope)
+        return n;
+    for (size_t i = 0; i < c->collect.scrape.types_count && n < INDEX_ROWS_MAX; i++) {
+        const char *name = c->collect.scrape.types[i];
+        char path[sizeof("/debug/pprof/") + CONFIG_NAME_BYTES];
+
+        (void)snprintf(path, sizeof(path), "/debug/pprof/%s", name);
+        if (strcmp(name, "cpu") != 0 && !table_find(path, ROUTE_ADMIN))
+            rows[n++] = (struct index_row){
+                .name = name, .about = "A profile of the program's own.", .scraped = true};
+    }
+    return n;
 }
 
 static void answer_index(struct visit *v)
@@ -166,6 +202,7 @@ static void answer_index(struct visit *v)
         if (r->about && (v->who.scopes & r->scope) == r->scope)
             rows[n++] = row_of(st, r, reasons);
     }
+    n = add_customs(v, rows, n);
     buf_init(&body, INDEX_MAX_BYTES);
     if (json)
         index_json(rows, n, state_note(st), &body);

@@ -9,7 +9,7 @@
 #include "sidecar/routes/visit.h"
 
 enum {
-    INDEX_ROWS_MAX = 48,
+    INDEX_ROWS_MAX = 48 + CONFIG_SCRAPE_TYPES_MAX,
     INDEX_MAX_BYTES = 256 * 1024,
 };
 
@@ -18,6 +18,7 @@ struct index_row {
     const char *about;
     const char *why; /* NULL: it can be had; else why not */
     uint64_t count;  /* what the profile holds now, 0 for those that are taken on demand */
+    bool scraped;    /* from the target's own endpoint */
 };
 
 /** index_handle(v): answers when the counts are known, a second later at the latest. */

@@ -130,6 +130,45 @@ int params_runtime(const char *query, const struct config *c, uint32_t kind,
     return 0;
 }
 
+/* "0.5" → 500: of a fraction the first three digits count; what is more than the limit is it. */
+static int millis(const char *query, uint32_t max_seconds, uint64_t *ret_asked, uint64_t *ret_ms)
+{
+    char text[VALUE_BYTES];
+    size_t whole, fraction = 0;
+    uint64_t seconds = 0, ms = 0, weight = 100;
+    int r = query_get(query, "seconds", text, sizeof(text));
+
+    *ret_asked = *ret_ms = 0;
+    if (r == 0 || (r > 0 && text[0] == '\0'))
+        return 0;
+    whole = r < 0 ? 0 : strspn(text, "0123456789");
+    if (whole && text[whole] == '.')
+        fraction = strspn(text + whole + 1, "0123456789");
+    if (whole == 0 || text[whole + (fraction ? fraction + 1 : 0)] != '\0' ||
+        num_u64(text, whole, 10, INT64_MAX, &seconds))
+        return -EINVAL;
+    for (size_t i = 0; i < fraction && weight; i++, weight /= 10)
+        ms += (uint64_t)(text[whole + 1 + i] - '0') * weight;
+    if (seconds == 0 && ms == 0)
+        return -EINVAL;
+    *ret_asked = seconds + (ms > 0);
+    *ret_ms = seconds >= max_seconds ? (uint64_t)max_seconds * 1000 : seconds * 1000 + ms;
+    return 0;
+}
+
+int params_through(const char *query, uint32_t max_seconds, struct params_through *ret,
+                   struct err *e)
+{
+    struct params_through p = {.gc = params_gc(query)};
+    int debug = small_number(query, "debug");
+
+    if (millis(query, max_seconds, &p.asked_seconds, &p.ms))
+        return err_set(e, -EINVAL, "invalid value for \"seconds\" - must be a positive number");
+    p.debug = debug > 0 ? (unsigned)debug : 0;
+    *ret = p;
+    return 0;
+}
+
 bool params_is(const char *query, const char *key, const char *value)
 {
     char text[VALUE_BYTES];

@@ -41,6 +41,21 @@ struct params_runtime {
 int params_runtime(const char *query, const struct config *c, uint32_t kind,
                    struct params_runtime *ret, struct err *e);
 
+/* Of what the target's own endpoint serves. */
+struct params_through {
+    uint64_t asked_seconds; /* rounded up; 0: none */
+    uint64_t ms;            /* clamped to the limit; 0: none */
+    unsigned debug;         /* 0, 1, 2 */
+    bool gc;
+};
+
+/**
+ * params_through(query, max_seconds, ret, e): what may be passed on, and nothing else; seconds may
+ * have a fraction, as Go's trace has it. 0, or -EINVAL with the text for the 400.
+ */
+int params_through(const char *query, uint32_t max_seconds, struct params_through *ret,
+                   struct err *e);
+
 /** params_gc(query): is a collection asked for (gc > 0)? It is never made. */
 bool params_gc(const char *query);
 

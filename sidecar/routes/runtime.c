@@ -15,6 +15,7 @@
 #include "base/magic.h"
 #include "profile/gzip.h"
 #include "sidecar/routes/params.h"
+#include "sidecar/routes/through.h"
 
 enum {
     JOB_MAGIC = 0x4a4f4221,
@@ -141,13 +142,44 @@ static void fail(struct job *j, const char *why)
     visit_retry(end(j, METRICS_FAILED), 503, RUNTIME_RETRY_MS, why);
 }
 
+/* What cannot be read from outside, the target's own endpoint may serve; not what has come since
+ * the last call of one identity, which it knows nothing of. */
+static bool may_go_through(const struct job *j)
+{
+    return j->how != JOB_SINCE && through_there(j->visit->state);
+}
+
+static void go_through(struct visit *v, uint32_t kind, const struct params_runtime *params)
+{
+    unsigned debug = params->text ? 1 : 0;
+
+    through_begin(v, &(struct through_plan){
+                         .name = session_kind_name(session_runtime_kind(kind)),
+                         .kind = session_runtime_kind(kind),
+                         .ms = (uint64_t)params->seconds * 1000,
+                         .debug = params->form == WIRE_RUNTIME_STACKS ? 2 : debug,
+                         .gc = params->gc,
+                     });
+}
+
+static bool lacks_right(int result)
+{
+    return result == -EPERM || result == -EACCES || result == -ENOTSUP || result == -ENOSYS;
+}
+
 /* The sampler's refusals as statuses; its text says why and what to do. */
 static void refused(struct job *j, const struct wire_runtime_read *read)
 {
     const struct wire_target *t = &j->visit->state->status.target;
     const char *text = read->text[0] ? read->text : uv_strerror(read->result);
+    struct params_runtime params = j->params;
+    uint32_t kind = j->kind;
     char why[STATE_WHY_BYTES];
 
+    if (lacks_right(read->result) && may_go_through(j)) {
+        go_through(end(j, METRICS_FAILED), kind, &params);
+        return;
+    }
     switch (-read->result) {
     case ESRCH:
     case ESTALE:
@@ -424,6 +456,10 @@ static void begin(struct visit *v, const struct job *plan)
         return;
     }
     status = state_refuses_runtime(st, plan->kind, why);
+    if (status == 501 && may_go_through(plan)) {
+        go_through(v, plan->kind, &plan->params);
+        return;
+    }
     if (status) {
         visit_refuse(v, status, why);
         return;

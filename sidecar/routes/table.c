@@ -13,6 +13,7 @@
 #include "sidecar/routes/index.h"
 #include "sidecar/routes/runtime.h"
 #include "sidecar/routes/symbol.h"
+#include "sidecar/routes/through.h"
 
 #define PPROF         "/debug/pprof/"
 #define NOT_YET(what) "this version of pillion cannot give " what " yet"
@@ -33,6 +34,10 @@
     {                                                                                          \
         .path = (p), .name = (n), .methods = ROUTE_GET, .where = (listeners), .scope = (bits), \
         .handle = (fn)                                                                         \
+    }
+#define PROFILE_OF_TARGET(p, n, bits, fn)                                               \
+    {                                                                                   \
+        .path = (p), .name = (n), .methods = ROUTE_GET, .scope = (bits), .handle = (fn) \
     }
 /* All paths that begin with it and have no further slash. */
 #define BENEATH(p, n, bits, fn)                                                                \
@@ -75,8 +80,16 @@ static const struct route rows[] = {
             "between them."),
     PROFILE("threadcreate", ROUTE_GET, CONFIG_SCOPE_GOROUTINE, runtime_handle,
             "Stacks that led to new operating system threads."),
-    ABSENT(PPROF "trace", "trace", CONFIG_SCOPE_TRACE, "An execution trace of the target.",
-           "execution traces (trace)"),
+    {.path = PPROF "trace",
+     .name = "trace",
+     .methods = ROUTE_GET,
+     .where = ROUTE_ADMIN,
+     .scope = CONFIG_SCOPE_TRACE,
+     .handle = through_trace,
+     .about = "An execution trace of the target. seconds= sets how long; open the file with go "
+              "tool trace.",
+     .alone = "only the target itself can make an execution trace: set collect.scrape.url to its "
+              "own /debug/pprof"},
     ABSENT(PPROF "wall", "wall", CONFIG_SCOPE_CPU, "Wall-clock profile, waiting included.",
            "the wall-clock profile (wall)"),
 
@@ -85,6 +98,9 @@ static const struct route rows[] = {
          runtime_delta_handle),
     PAGE(PPROF "delta_mutex", "delta_mutex", ROUTE_ADMIN, CONFIG_SCOPE_CONTENTION,
          runtime_delta_handle),
+    /* met by table_custom() alone: what is in it nobody knows beforehand, so who may have it may
+     * have all that profiles show */
+    PROFILE_OF_TARGET(PPROF "*", "custom", CONFIG_SCOPE_SCRAPE, through_custom),
     ABSENT("/debug/fgprof", "fgprof", CONFIG_SCOPE_CPU, NULL, "the wall-clock profile (fgprof)"),
     ABSENT("/speedscope/", "speedscope", CONFIG_SCOPE_CPU, NULL, "the flame graph page"),
 
@@ -122,6 +138,15 @@ const struct route *table_find(const char *path, unsigned where)
     }
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if ((rows[i].where & where) && lies_beneath(&rows[i], path))
+            return &rows[i];
+    }
+    return NULL;
+}
+
+const struct route *table_custom(void)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].where == 0)
             return &rows[i];
     }
     return NULL;

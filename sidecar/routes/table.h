@@ -13,4 +13,8 @@ const struct route *table_rows(size_t *ret_count);
 /** table_find(path, where): the row, NULL when this listener (enum route_where) has none. */
 const struct route *table_find(const char *path, unsigned where);
 
+/** table_custom(): the row of profiles that only the target's own endpoint has; table_find() never
+ * gives it. */
+const struct route *table_custom(void);
+
 #endif

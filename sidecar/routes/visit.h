@@ -24,6 +24,7 @@ struct route {
     void (*handle)(struct visit *v);
     const char *about;  /* what it is: a row of the index; NULL: not listed */
     const char *absent; /* not NULL: why this version answers 501 */
+    const char *alone;  /* not NULL: why it is 501 without the target's own endpoint */
     bool beneath;       /* the path is a beginning: one more segment follows */
 };
 

@@ -106,7 +106,7 @@ cmp -s "$BODY" "$TMP/by-get" || fail "POST and GET differ"
 ok "symbol gives the same by GET and POST"
 
 # --- what is not there yet
-for name in wall offcpu trace; do
+for name in wall offcpu; do
     get "/debug/pprof/$name" && wants 501 "$name"
     is_error "$name"
     says "cannot give"
@@ -162,8 +162,8 @@ if command -v go >/dev/null; then
     go tool pprof -top "https+insecure://any:wrong@$ADDRESS/debug/pprof/profile?seconds=1" >/dev/null 2>"$TMP/top.err" &&
         fail "go tool pprof is happy with a wrong token"
     grep -q "401 Unauthorized - " "$TMP/top.err" || fail "go tool pprof does not show the reason: $(cat "$TMP/top.err")"
-    go tool pprof -top "$insecure/debug/pprof/trace" >/dev/null 2>"$TMP/top.err" && fail "a trace is there?"
-    grep -q "501 Not Implemented - .*cannot give" "$TMP/top.err" || fail "pprof on trace: $(cat "$TMP/top.err")"
+    go tool pprof -top "$insecure/debug/pprof/wall" >/dev/null 2>"$TMP/top.err" && fail "a wall profile is there?"
+    grep -q "501 Not Implemented - .*cannot give" "$TMP/top.err" || fail "pprof on wall: $(cat "$TMP/top.err")"
     ok "go tool pprof prints our reasons"
 fi
 

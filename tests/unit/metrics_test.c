@@ -18,8 +18,8 @@ static struct wire_about about;
 static const char *handlers[METRICS_HANDLERS_MAX];
 static const char *const methods[METRICS_AUTH_METHODS] = {"none", "token", "basic", "header",
                                                           "mtls"};
-static const char *const types[METRICS_TYPES] = {"cpu",   "goroutine", "heap",        "allocs",
-                                                 "block", "mutex",     "threadcreate"};
+static const char *const types[METRICS_TYPES] = {
+    "cpu", "goroutine", "heap", "allocs", "block", "mutex", "threadcreate", "trace", "custom"};
 
 static char *text(void)
 {

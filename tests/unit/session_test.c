@@ -57,6 +57,36 @@ static void one_at_a_time(void **state)
     assert_int_equal(begin("b", 4000), SESSION_GO);
 }
 
+/* Traces are made in the target: one of them at a time, beside the samples. */
+static void a_trace_is_beside_the_samples(void **state)
+{
+    const struct session_ask ask = {SESSION_TRACE, "a", 5000, 1000, 1};
+    struct session_ask next = {SESSION_TRACE, "b", 5000, 3000, 1};
+    uint32_t cpu[SESSION_RUNNING_MAX], trace;
+
+    (void)state;
+    rules(10000, 1, true);
+    assert_int_equal(session_begin(&s, &ask, &trace, &wait_ms), SESSION_GO);
+    for (int i = 0; i < SESSION_RUNNING_MAX; i++) {
+        assert_int_equal(begin("a", 1500), SESSION_GO);
+        cpu[i] = ticket;
+    }
+    assert_int_equal(begin("a", 1500), SESSION_BUSY);
+    assert_int_equal(session_count(&s), SESSION_RUNNING_MAX + SESSION_TRACES_MAX);
+    assert_int_equal(session_begin(&s, &next, &ticket, &wait_ms), SESSION_BUSY);
+    assert_int_equal(wait_ms, 3000); /* of the trace, not of the samples */
+    session_end(&s, trace, SESSION_DONE, 0, 1);
+    next.identity = "a"; /* share lets nobody make traces without a pause */
+    next.now_ms = 10999;
+    assert_int_equal(session_begin(&s, &next, &ticket, &wait_ms), SESSION_SOON);
+    assert_int_equal(wait_ms, 1);
+    next.now_ms = 11000;
+    assert_int_equal(session_begin(&s, &next, &ticket, &wait_ms), SESSION_GO);
+    for (int i = 0; i < SESSION_RUNNING_MAX; i++)
+        session_end(&s, cpu[i], SESSION_DONE, 0, 1);
+    assert_int_equal(session_count(&s), 1);
+}
+
 static void wait_is_never_zero(void **state)
 {
     (void)state;
@@ -220,6 +250,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_at_a_time),
+        cmocka_unit_test(a_trace_is_beside_the_samples),
         cmocka_unit_test(wait_is_never_zero),
         cmocka_unit_test(concurrent_at_the_limit_and_above),
         cmocka_unit_test(min_interval_at_the_limit_and_below),

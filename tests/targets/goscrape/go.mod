@@ -1,0 +1,3 @@
+module goscrape
+
+go 1.18
