@@ -1,11 +1,11 @@
 /*
  * session.h: who may sample now? The rules of `limits`, without a clock, a socket or a sampler.
  *
- * One sampling session at a time (concurrent), beside it one trace, the same kind for the same identity not sooner than
- * min_interval after the last one began, up to SESSION_RUNNING_MAX overlapping ones with share. A
- * kind that brought the sampler down SESSION_CRASHES_MAX times in a row is refused until the target
- * changes or the configuration is read again. Times are monotonic milliseconds, given by the
- * caller. All tables are of fixed size.
+ * One sampling session at a time (concurrent), beside it one trace, the same kind for the same
+ * identity not sooner than min_interval after the last one began, up to SESSION_RUNNING_MAX
+ * overlapping ones with share. A kind that brought the sampler down SESSION_CRASHES_MAX times in a
+ * row is refused until the target changes or the configuration is read again. Times are monotonic
+ * milliseconds, given by the caller. All tables are of fixed size.
  */
 #ifndef SIDECAR_SESSION_H
 #define SIDECAR_SESSION_H
