@@ -29,7 +29,11 @@ for p in $PID $sampler $sidecar; do
     [ "$(field "$p" CapInh)$(field "$p" CapAmb)" = 00000000000000000000000000000000 ] || fail "$p: inheritable or ambient capabilities"
     [ "$(awk '/Max core file size/ { print $5 $6 }' "/proc/$p/limits")" = 00 ] || fail "$p may dump core"
 done
+limit() { awk -v n="$2" 'index($0, n) == 1 { $0 = substr($0, length(n) + 1); print $1 }' "/proc/$1/limits"; }
 for p in $sampler $sidecar; do
+    [ "$(limit "$p" "Max processes")" = 0 ] || fail "$p may start processes: $(limit "$p" "Max processes")"
+    [ "$(limit "$p" "Max open files")" -le 4096 ] || fail "$p: $(limit "$p" "Max open files") descriptors"
+    case $BUILD in *asan* | *tsan*) ;; *) [ "$(limit "$p" "Max address space")" = 4294967296 ] || fail "$p: address space" ;; esac
     [ "$(field "$p" CapPrm)$(field "$p" CapEff)" = 00000000000000000000000000000000 ] || fail "$p holds capabilities"
     [ "$(id -u)" != 0 ] || [ "$(field "$p" CapBnd)" = 0000000000000000 ] || fail "$p: its bounding set is not empty"
     ! grep -q '"seccomp":"[0-9]' "$LOG" || [ "$(field "$p" Seccomp)" = 2 ] || fail "$p has no filter"
