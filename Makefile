@@ -87,7 +87,7 @@ NAMES   := pillion pillion-guard pillion-sampler pillion-sidecar
 PROGRAMS := $(addprefix $(B)/,$(NAMES))
 
 ##@ Build
-.PHONY: all install static deps clean help
+.PHONY: all install static image deps clean help
 all: $(PROGRAMS) $(if $(filter release,$(MODE)),$(addprefix build/,$(NAMES)))  ## the four programs, in build/
 $(B)/pillion-guard: $(call obj,$(GUARD_SRC))
 $(B)/pillion-sampler: $(call obj,$(SAMPLER_SRC)) $(PPROF_PB)
@@ -119,8 +119,14 @@ install: all  ## bin/pillion and libexec/pillion/* below PREFIX (and DESTDIR)
 	install -m 0755 build/release/pillion $(DESTDIR)$(PREFIX)/bin/
 	install -m 0711 $(addprefix build/release/pillion-,guard sampler sidecar) $(DESTDIR)$(PREFIX)/libexec/pillion/ # 0711: who cannot read a program cannot trace it from its first instruction on
 static:  ## the same programs without any shared library, in build/static/
-	$(MAKE) MODE=static STATIC=1 CFLAGS_static='$(CFLAGS_release)' LDFLAGS_static='-static-pie $(filter-out -pie,$(LDFLAGS_release))' all
+	$(MAKE) MODE=static STATIC=1 CFLAGS_static='$(CFLAGS_release) -ffile-prefix-map=$(CURDIR)=.' LDFLAGS_static='-static-pie $(filter-out -pie,$(LDFLAGS_release))' all
 	@tests/binaries.sh build/static
+image:  ## a container image from scratch, 6 MB at most, and its SBOM: build/image/pillion.oci.tar
+	@tools/deps.sh image
+	@[ "$$(cat build/static/version 2>/dev/null)" = "$(VERSION)" ] || grep -lr PILLION_VERSION --include='*.c' $(FOLDERS) | sed 's|\(.*\)\.c$$|build/static/\1.o|' | xargs rm -f # what names an older one
+	@$(MAKE) --no-print-directory static
+	@echo "$(VERSION)" >build/static/version
+	@PYTHONDONTWRITEBYTECODE=1 tools/image.py build/static build/image
 deps:  ## install what the build needs (Debian 12 and newer; root or sudo)
 	@tools/deps.sh
 clean:  ## remove build/

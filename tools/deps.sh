@@ -1,5 +1,6 @@
 #!/bin/sh
-# deps.sh [demo|test]: install what the build needs (demo: and the demo target; test: and tests, lint).
+# deps.sh [demo|test|image]: install what the build needs (demo: and the demo target; test: and tests,
+# lint; image: and what goes into the image or packs it).
 #
 # Idempotent: when nothing is missing, no package tool is called. Debian 13 and newer have all of it;
 # Debian 12 takes llhttp 9 and mbedTLS 3.6 from trixie, exactly those six packages by pinning, and
@@ -20,6 +21,7 @@ have() { # a package, or "package|command": the command is as good as the packag
 want=$BUILD
 case "${1:-}" in
 test) want="$BUILD $TEST" ;;
+image) want="$BUILD python3 ca-certificates binutils" ;;
 demo) want="$BUILD golang-go|go" ;; # the demo target is a Go program
 esac
 missing=""
