@@ -87,7 +87,7 @@ NAMES   := pillion pillion-guard pillion-sampler pillion-sidecar
 PROGRAMS := $(addprefix $(B)/,$(NAMES))
 
 ##@ Build
-.PHONY: all install static image deps clean help
+.PHONY: all install static image image-pack deps clean help
 all: $(PROGRAMS) $(if $(filter release,$(MODE)),$(addprefix build/,$(NAMES)))  ## the four programs, in build/
 $(B)/pillion-guard: $(call obj,$(GUARD_SRC))
 $(B)/pillion-sampler: $(call obj,$(SAMPLER_SRC)) $(PPROF_PB)
@@ -126,7 +126,10 @@ image:  ## a container image from scratch, 6 MB at most, and its SBOM: build/ima
 	@[ "$$(cat build/static/version 2>/dev/null)" = "$(VERSION)" ] || grep -lr PILLION_VERSION --include='*.c' $(FOLDERS) | sed 's|\(.*\)\.c$$|build/static/\1.o|' | xargs rm -f # what names an older one
 	@$(MAKE) --no-print-directory static
 	@echo "$(VERSION)" >build/static/version
-	@PYTHONDONTWRITEBYTECODE=1 tools/image.py build/static build/image
+	@$(MAKE) --no-print-directory STATIC=1 image-pack
+IMAGE ?= build/image
+image-pack:
+	@PYTHONDONTWRITEBYTECODE=1 tools/image.py build/static $(IMAGE) $(filter -l%,$(SIDECAR_LIBS))
 deps:  ## install what the build needs (Debian 12 and newer; root or sudo)
 	@tools/deps.sh
 clean:  ## remove build/

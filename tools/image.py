@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""image.py PROGRAMS OUT: the container image as an OCI layout, from nothing but files.
+"""image.py PROGRAMS OUT -lLIBRARY...: the container image as an OCI layout, from nothing but files.
 
 PROGRAMS is the folder of the static programs (build/static), OUT gets oci/ (image-spec, image
 layout), pillion.oci.tar (the same in one file, for `podman load`, `skopeo copy oci-archive:`,
@@ -179,9 +179,9 @@ def archive(folder, path, when):
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 4:
         sys.exit(__doc__.split("\n", 1)[0])
-    programs, out = sys.argv[1:]
+    programs, out, *libraries = sys.argv[1:]
     when = epoch()
     version = subprocess.run([programs + "/pillion", "version"], check=True, capture_output=True,
                              text=True).stdout.split()[1]
@@ -194,7 +194,8 @@ def main():
     archive(out + "/oci", out + "/pillion.oci.tar", when)
     with open(out + "/digest", "w", encoding="ascii") as f:
         f.write(digest + "\n")
-    sbom.write(out + "/pillion.spdx.json", {n: d for n, (d, _) in files.items()}, version, when, digest)
+    sbom.write(out + "/pillion.spdx.json", {n: d for n, (d, _) in files.items()}, libraries, version,
+               when, digest)
     print("%s  %.1f MB to pull, %.1f MB unpacked  %s/pillion.oci.tar"
           % (digest, pulled / 1e6, len(tar) / 1e6, out))
     if pulled > MAX_BYTES:

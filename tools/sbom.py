@@ -9,20 +9,22 @@ import json
 import subprocess
 import time
 
-# Each archive that may be in a program: its file's name, and its licence by debian/copyright.
-ARCHIVES = {
-    "libc.a": "LGPL-2.1-or-later",
-    "libgcc.a": "GPL-3.0-or-later WITH GCC-exception-3.1",
-    "libuv_a.a": "MIT",
-    "libllhttp.a": "MIT",
-    "libmbedtls.a": "Apache-2.0 OR GPL-2.0-or-later",
-    "libyaml.a": "MIT",
-    "libprotobuf-c.a": "BSD-2-Clause",
-    "libz.a": "Zlib",
-    "libzstd.a": "BSD-3-Clause OR GPL-2.0-only",
-    "libjansson.a": "MIT",
+# The licence of what each package gives, by its debian/copyright. A library that is not here stops
+# the build, so that the list cannot fall behind.
+LICENCES = {
+    "ca-certificates": "MPL-2.0",
+    "libc6-dev": "LGPL-2.1-or-later",
+    "libcrypt-dev": "LGPL-2.1-or-later",
+    "libgcc": "GPL-3.0-or-later WITH GCC-exception-3.1",
+    "libjansson-dev": "MIT",
+    "libllhttp-dev": "MIT",
+    "libmbedtls-dev": "Apache-2.0 OR GPL-2.0-or-later",
+    "libprotobuf-c-dev": "BSD-2-Clause",
+    "libuv1-dev": "MIT",
+    "libyaml-dev": "MIT",
+    "libzstd-dev": "BSD-3-Clause OR GPL-2.0-only",
+    "zlib1g-dev": "Zlib",
 }
-OTHERS = {"ca-certificates": "MPL-2.0"}
 
 
 def run(*args):
@@ -40,7 +42,14 @@ def owner(archive):
     raise SystemExit("sbom.py: no package owns %s" % path)
 
 
-def package(name, licence):
+def licence(name):
+    known = LICENCES.get("libgcc" if name.startswith("libgcc-") else name)
+    if not known:
+        raise SystemExit("sbom.py: what is the licence of %s?" % name)
+    return known
+
+
+def package(name):
     form = "${Version}\t${source:Package}\t${source:Version}\t${Architecture}"
     version, source, source_version, arch = run("dpkg-query", "-W", "-f", form, name).split("\t")[:4]
     return {
@@ -51,7 +60,7 @@ def package(name, licence):
         "downloadLocation": "NOASSERTION",
         "filesAnalyzed": False,
         "licenseConcluded": "NOASSERTION",
-        "licenseDeclared": licence,
+        "licenseDeclared": licence(name),
         "copyrightText": "NOASSERTION",
         "sourceInfo": "built from the Debian source package %s %s" % (source, source_version),
         "externalRefs": [{
@@ -62,10 +71,10 @@ def package(name, licence):
     }
 
 
-def packages():
-    out = {owner(archive): licence for archive, licence in ARCHIVES.items()}
-    out.update(OTHERS)
-    return [package(name, licence) for name, licence in sorted(out.items())]
+def packages(libraries):
+    """Of the linker's arguments (-lz), and of what the compiler adds."""
+    archives = {"lib%s.a" % name.removeprefix("-l") for name in libraries} | {"libc.a", "libgcc.a"}
+    return [package(name) for name in sorted({owner(a) for a in archives} | {"ca-certificates"})]
 
 
 def file(name, data):
@@ -79,7 +88,7 @@ def file(name, data):
     }
 
 
-def write(path, files, version, when, digest):
+def write(path, files, libraries, version, when, digest):
     own = {
         "SPDXID": "SPDXRef-Image",
         "name": "pillion",
@@ -92,7 +101,7 @@ def write(path, files, version, when, digest):
         "copyrightText": "NOASSERTION",
         "checksums": [{"algorithm": "SHA256", "checksumValue": digest.removeprefix("sha256:")}],
     }
-    parts = packages()
+    parts = packages(libraries)
     files = [file(name, data) for name, data in sorted(files.items())]
     relations = [("SPDXRef-DOCUMENT", "DESCRIBES", own["SPDXID"])]
     relations += [(own["SPDXID"], "CONTAINS", part["SPDXID"]) for part in parts + files]
