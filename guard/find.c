@@ -219,9 +219,14 @@ static bool match(struct search *s, pid_t pid, const struct proc_stat *st)
 static bool is_init(pid_t pid, const struct proc_stat *st)
 {
     static const char *const names[] = {
-        "pause",    "catatonit", "tini", "dumb-init", "docker-init", "systemd", "init", "s6-svscan",
-        "runsvdir", "conmon",    "pod",  "bash",      "sh",          "dash",    "ash",  "busybox"};
+        "pause", "catatonit", "tini",     "dumb-init", "docker-init", "systemd",
+        "init",  "s6-svscan", "runsvdir", "conmon",    "pod",         "bash",
+        "sh",    "dash",      "ash",      "busybox",   "crun"};
+    static const char creating[] =
+        "runc:["; /* its init waits here until its container is started */
 
+    if (strncmp(st->comm, creating, sizeof(creating) - 1) == 0)
+        return true;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(st->comm, names[i]) == 0)
             return true;
