@@ -23,7 +23,6 @@
 enum {
     CONN_STEPS_MAX = 16, /* more in one turn of the loop would be a defect of ours */
     CONN_KEEP_TIMER = -1,
-    CONN_SAY_REFUSAL_MS = 1000, /* strangers must not be able to fill the log */
 };
 
 static enum conn_step step_header(struct conn *c);
@@ -358,25 +357,10 @@ enum conn_step conn_later(const struct conn *c, bool write)
     return stream_wants_write(&c->stream, write) ? STEP_WRITE : STEP_READ;
 }
 
-/* The alert has one word for the client; who has to mend it needs the whole reason. */
 static void say_refused(struct conn *c, const char *why)
 {
-    struct conn_env *env = c->env;
-    uint64_t now = clock_mono_ns();
-    char subject[256];
-
-    env->counts.certificates_refused++;
-    if (env->refusal_said_ns &&
-        now - env->refusal_said_ns < CONN_SAY_REFUSAL_MS * CLOCK_NS_PER_MS) {
-        env->refusals_unsaid++;
-        return;
-    }
-    log_warn("client certificate refused", LOG_STR("address", c->request.peer),
-             LOG_STR("reason", why),
-             LOG_STR("subject", tls_conn_subject(c->stream.tls, subject, sizeof(subject))),
-             LOG_U64("more_before", env->refusals_unsaid));
-    env->refusal_said_ns = now;
-    env->refusals_unsaid = 0;
+    c->env->counts.certificates_refused++;
+    refusal_say(&c->env->refusal, c->stream.tls, c->request.peer, why, clock_mono_ns());
 }
 
 static enum conn_step step_handshake(struct conn *c)

@@ -24,6 +24,7 @@
 #include "sidecar/http/gate.h"
 #include "sidecar/http/host.h"
 #include "sidecar/http/limits.h"
+#include "sidecar/http/refusal.h"
 #include "sidecar/http/server.h"
 #include "sidecar/http/tls.h"
 
@@ -45,8 +46,7 @@ struct conn_env {
     struct host *hosts; /* allowed Host headers */
     size_t hosts_count;
     struct server_counts counts; /* without connections and preauth, which limits knows */
-    uint64_t refusal_said_ns;    /* when a refused client certificate was last logged */
-    uint64_t refusals_unsaid;    /* since then */
+    struct refusal refusal;      /* of client certificates, said */
     uint32_t open;               /* connections whose memory still exists */
     bool draining;
 };
