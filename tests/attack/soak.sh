@@ -28,7 +28,7 @@ read -r _ port <&"${BACKEND[0]}"
 cat >"$TMP/conf/pillion.yaml" <<YAML
 admin: {tls: {certificate: $TMP/tls.crt, key: $TMP/tls.key}}
 auth: {tokens: [{name: soak, file: $TMP/conf/token, scopes: [all]}]}
-limits: {min_interval: 0s, share: true, handshakes: 200, per_address: 48}
+limits: {min_interval: 0s, share: true, handshakes: 200, per_address: 48, unauthenticated: 32}
 collect:
   every: 2s
   profiles: [{type: cpu, seconds: 1, hz: 100}, {type: heap}, {type: goroutine}, {type: mutex}, {type: block}]

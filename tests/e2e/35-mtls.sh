@@ -46,7 +46,7 @@ auth:
   certificates:
     - {name: prod, uri: "spiffe://td.example/ns/prod/*", scopes: [all]}
     - {name: bare, cn: byname, scopes: [metrics]}
-limits: {handshakes: 1000, per_address: 64}
+limits: {handshakes: 1000, per_address: 64, unauthenticated: 64}
 YAML
 }
 
