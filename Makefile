@@ -69,7 +69,7 @@ GENERATED_CFLAGS := -Wno-cast-qual -Wno-undef -Wno-unused-parameter
 pkg = $(shell pkg-config $(if $(STATIC),--static) --libs $(1) 2>/dev/null)
 PROTOBUF_LIBS := $(call pkg,libprotobuf-c)
 SIDECAR_LIBS := $(call pkg,$(if $(STATIC),libuv-static,libuv)) $(call pkg,libllhttp) $(call pkg,mbedtls mbedx509 mbedcrypto) \
-                $(call pkg,yaml-0.1) $(PROTOBUF_LIBS) $(call pkg,zlib libzstd jansson) -lm
+                $(call pkg,yaml-0.1) $(PROTOBUF_LIBS) $(call pkg,zlib libzstd jansson libcrypt) -lm
 pillion-guard_LIBS := -lm
 pillion-sampler_LIBS := $(PROTOBUF_LIBS) -lm
 pillion-sidecar_LIBS := $(SIDECAR_LIBS)

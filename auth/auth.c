@@ -15,6 +15,10 @@
 #include "auth/base64.h"
 #include "auth/certificate.h"
 #include "auth/file.h"
+#include "auth/issuers.h"
+#include "auth/kubernetes.h"
+#include "auth/passwords.h"
+#include "base/clock.h"
 
 enum {
     /* every file full, every hash, and the one made at start */
@@ -38,6 +42,9 @@ struct auth {
     size_t count, cap;
     struct config_certificate *certificates;
     size_t certificates_count;
+    struct passwords passwords;
+    struct issuers issuers;
+    struct kubernetes kubernetes;
     uint32_t anonymous;
 };
 
@@ -138,6 +145,12 @@ int auth_new(const struct config *c, const char *generated, struct auth **ret, s
         r = add_token(a, &c->auth.tokens[i], e);
     if (r == 0)
         r = add_certificates(a, c, e);
+    if (r == 0 && c->auth.basic.htpasswd[0])
+        r = passwords_open(&a->passwords, c->auth.basic.htpasswd, c->auth.basic.scopes, e);
+    if (r == 0)
+        r = issuers_open(&a->issuers, c, e);
+    if (r == 0)
+        r = kubernetes_open(&a->kubernetes, c, e);
     if (r == 0 && generated) {
         struct filling f = {a, add_identity(a, "start", CONFIG_SCOPE_ALL)};
 
@@ -157,7 +170,16 @@ void auth_free(struct auth *a)
         return;
     free(a->entries);
     free(a->certificates);
+    passwords_release(&a->passwords);
+    issuers_release(&a->issuers);
+    kubernetes_release(&a->kubernetes);
     free(a);
+}
+
+void auth_inherit(struct auth *a, struct auth *old)
+{
+    passwords_inherit(&a->passwords, &old->passwords);
+    issuers_inherit(&a->issuers, &old->issuers);
 }
 
 /*
@@ -182,6 +204,7 @@ static void look_up(const struct auth *a, const void *token, size_t bytes, struc
     if (found == 0 || found > a->identities_count)
         return;
     ret->known = true;
+    ret->refused = 0;
     ret->why = NULL;
     ret->scopes = a->identities[found - 1].scopes;
     memcpy(ret->name, a->identities[found - 1].name, sizeof(ret->name));
@@ -202,42 +225,89 @@ static const char *after_scheme(const char *value, size_t bytes, const char *sch
     return value + i;
 }
 
+/* One judgement on its way through the kinds of credentials. */
+struct judging {
+    struct auth *auth;
+    const struct auth_request *request;
+    struct auth_verdict *ret;
+    struct auth_work *work; /* when something is needed first */
+};
+
+/*
+ * What came as a token. True: it is decided, or what is needed is known. An issuer's word is final:
+ * a token of theirs that we refuse is not shown to another server. Kubernetes is asked about what
+ * could be its token; of passwords only about those that look like a JSON Web Token, as a person's
+ * password is nobody else's business.
+ */
+static bool judge_token(struct judging *j, const char *text, size_t bytes, bool is_password)
+{
+    struct auth *a = j->auth;
+    bool jwt;
+
+    look_up(a, text, bytes, j->ret);
+    if (j->ret->known)
+        return true;
+    jwt = bytes <= JWT_MAX_BYTES && jwt_looks_like(text, bytes);
+    if (jwt && issuers_judge(&a->issuers, text, bytes, j->request, j->ret, &j->work))
+        return true;
+    if (a->kubernetes.audiences_count == 0 || (is_password && !jwt))
+        return false;
+    kubernetes_judge(&a->kubernetes, text, bytes, j->request, j->ret, &j->work);
+    return true;
+}
+
+/* Texts of their own; a NUL inside could end one early for who compares it. */
+static void judge_password(struct judging *j, char *user, char *password, size_t bytes)
+{
+    struct passwords *p = &j->auth->passwords;
+
+    if (p->users.count == 0 || strlen(user) + 1 + bytes != (size_t)(password - user) + bytes ||
+        strlen(password) != bytes)
+        return;
+    passwords_judge(p, user, password, j->request->address ? j->request->address : "",
+                    j->request->mono_ns, j->ret, &j->work);
+}
+
 /* user:password where the user may be anything and the password is the token. */
 /* RFC 7617: the first colon divides; a user has none, a password may. go tool pprof sends this. */
-static void judge_basic(const struct auth *a, const char *text, size_t bytes,
-                        struct auth_verdict *ret)
+static void judge_basic(struct judging *j, const char *text, size_t bytes)
 {
-    /* room for the longest token and as long a user; more is refused by the decoder */
-    unsigned char pair[2 * AUTH_TOKEN_MAX_BYTES];
-    const unsigned char *colon;
+    /* room for the longest token and as long a user, and a NUL; more is refused by the decoder */
+    char pair[JWT_MAX_BYTES + AUTH_TOKEN_MAX_BYTES + 1];
+    char *colon;
     size_t used;
 
-    ret->method = AUTH_BASIC;
-    ret->why = "the Basic credentials are not base64 of user:token";
-    if (auth_base64_decode(text, bytes, pair, sizeof(pair), &used) != 0)
+    j->ret->method = AUTH_BASIC;
+    j->ret->why = "the Basic credentials are not base64 of user:token";
+    if (auth_base64_decode(text, bytes, (unsigned char *)pair, sizeof(pair) - 1, &used) != 0)
         return;
+    pair[used] = '\0';
     colon = memchr(pair, ':', used);
-    if (colon)
-        look_up(a, colon + 1, used - (size_t)(colon + 1 - pair), ret);
+    if (colon) {
+        size_t rest = used - (size_t)(colon + 1 - pair);
+
+        *colon = '\0';
+        if (!judge_token(j, colon + 1, rest, true))
+            judge_password(j, pair, colon + 1, rest);
+    }
     explicit_bzero(pair, sizeof(pair));
 }
 
-static void judge_authorization(const struct auth *a, const char *value, size_t bytes,
-                                struct auth_verdict *ret)
+static void judge_authorization(struct judging *j, const char *value, size_t bytes)
 {
     size_t rest;
     const char *text = after_scheme(value, bytes, "Bearer", &rest);
 
     if (text) {
-        ret->method = AUTH_BEARER;
-        look_up(a, text, rest, ret);
+        j->ret->method = AUTH_BEARER;
+        (void)judge_token(j, text, rest, false);
         return;
     }
     text = after_scheme(value, bytes, "Basic", &rest);
     if (text)
-        judge_basic(a, text, rest, ret);
+        judge_basic(j, text, rest);
     else
-        ret->why = "Authorization must be Bearer TOKEN, or Basic with the token as the password";
+        j->ret->why = "Authorization must be Bearer TOKEN, or Basic with the token as the password";
 }
 
 /* No token came. The names of the certificate decide, or, where nobody is named by them, nothing.
@@ -258,18 +328,20 @@ static void judge_peer(const struct auth *a, const struct auth_peer *peer, struc
     memcpy(ret->name, a->certificates[i].name, sizeof(ret->name));
 }
 
-void auth_judge(const struct auth *a, const struct auth_request *request, struct auth_verdict *ret)
+static void judge(struct judging *j)
 {
-    /* not known, no scopes: what every way out below starts from */
-    *ret = (struct auth_verdict){.method = AUTH_NONE};
+    const struct auth_request *request = j->request;
+    struct auth_verdict *ret = j->ret;
+    const struct auth *a = j->auth;
+
     /* two credentials could be two people: which of them would the audit line name? */
     if (request->authorization && request->token) {
         ret->why = "more than one credential; send either Authorization or X-Pprof-Token";
     } else if (request->authorization) {
-        judge_authorization(a, request->authorization, request->authorization_bytes, ret);
+        judge_authorization(j, request->authorization, request->authorization_bytes);
     } else if (request->token) {
         ret->method = AUTH_HEADER;
-        look_up(a, request->token, request->token_bytes, ret);
+        (void)judge_token(j, request->token, request->token_bytes, false);
     } else if (request->peer && a->certificates_count) {
         judge_peer(a, request->peer, ret);
         /* only without any credential: a wrong one must show, or a typing error goes unseen */
@@ -280,6 +352,97 @@ void auth_judge(const struct auth *a, const struct auth_request *request, struct
     } else {
         ret->why = "credentials are needed";
     }
+}
+
+static void set_clocks(struct auth_request *r)
+{
+    if (r->mono_ns == 0)
+        r->mono_ns = clock_mono_ns();
+    if (r->real_s == 0)
+        r->real_s = (int64_t)(clock_real_ns() / CLOCK_NS_PER_SEC);
+}
+
+void auth_judge(struct auth *a, const struct auth_request *request, struct auth_verdict *ret,
+                struct auth_work **ret_work)
+{
+    struct auth_request now = *request;
+    struct judging j = {.auth = a, .request = &now, .ret = ret};
+
+    set_clocks(&now);
+    /* not known, no scopes: what every way out starts from */
+    *ret = (struct auth_verdict){.method = AUTH_NONE, .refused = 401};
+    judge(&j);
+    if (ret->known) {
+        ret->refused = 0;
+        ret->why = ret->detail = NULL;
+    }
+    if (j.work && ret_work) {
+        *ret_work = j.work;
+    } else if (j.work) {
+        ret->need = AUTH_NEEDS_NOTHING;
+        auth_work_free(j.work);
+    }
+}
+
+void auth_finish(struct auth *a, struct auth_work *w, const struct auth_request *request,
+                 struct auth_verdict *ret, struct auth_work **ret_work)
+{
+    struct auth_request now = *request;
+
+    set_clocks(&now);
+    *ret = (struct auth_verdict){.method = AUTH_NONE, .refused = 401};
+    if (w->need == AUTH_NEEDS_KEYS) {
+        now.keys_came = true;
+        auth_judge(a, &now, ret, ret_work);
+    } else if (w->need == AUTH_NEEDS_HASH) {
+        passwords_finish(&a->passwords, w, now.mono_ns, ret);
+    } else {
+        kubernetes_finish(&a->kubernetes, w, now.mono_ns, ret);
+    }
+    if (ret->known)
+        ret->why = ret->detail = NULL;
+    auth_work_free(w);
+}
+
+int auth_work_question(const struct auth *a, const struct auth_work *w, const char **ret_path,
+                       struct buf *body)
+{
+    return kubernetes_question(&a->kubernetes, w, ret_path, body);
+}
+
+bool auth_work_answer(const struct auth *a, struct auth_work *w, unsigned status, const void *reply,
+                      size_t bytes)
+{
+    return kubernetes_answer(&a->kubernetes, w, status, reply, bytes);
+}
+
+const char *auth_issuer_url(const struct auth *a, size_t i)
+{
+    return i < a->issuers.count && a->issuers.list[i].remote ? a->issuers.list[i].is.jwks : NULL;
+}
+
+void auth_keys_tried(struct auth *a, size_t i, uint64_t mono_ns)
+{
+    if (i < a->issuers.count)
+        a->issuers.list[i].tried_ns = mono_ns;
+}
+
+int auth_keys_put(struct auth *a, size_t i, const void *text, size_t bytes, uint64_t mono_ns,
+                  struct err *e)
+{
+    struct issuer *one = &a->issuers.list[i];
+    struct jwks *keys;
+    int r;
+
+    if (i >= a->issuers.count || !one->remote)
+        return err_set(e, -EINVAL, "no such issuer");
+    r = jwks_parse(text, bytes, &keys, e);
+    if (r)
+        return r;
+    jwks_free(one->keys);
+    one->keys = keys;
+    one->fetched_ns = mono_ns;
+    return 0;
 }
 
 const char *auth_peer_name(const struct auth_peer *peer, enum auth_name kind, size_t i)
@@ -294,8 +457,9 @@ const char *auth_peer_name(const struct auth_peer *peer, enum auth_name kind, si
 const char *auth_method_name(enum auth_method m)
 {
     static const char *const names[] = {
-        [AUTH_NONE] = "none",     [AUTH_BEARER] = "token",     [AUTH_BASIC] = "basic",
-        [AUTH_HEADER] = "header", [AUTH_CERTIFICATE] = "mtls",
+        [AUTH_NONE] = "none",     [AUTH_BEARER] = "token",          [AUTH_BASIC] = "basic",
+        [AUTH_HEADER] = "header", [AUTH_CERTIFICATE] = "mtls",      [AUTH_PASSWORD] = "htpasswd",
+        [AUTH_JWT] = "jwt",       [AUTH_KUBERNETES] = "kubernetes",
     };
 
     return (unsigned)m < sizeof(names) / sizeof(names[0]) ? names[m] : "?";

@@ -1,5 +1,7 @@
 /*
- * auth.h: who is calling, and what may they do? One verdict from the credentials of one request.
+ * auth.h: who is calling, and what may they do? One verdict from the credentials of one request,
+ * at once or, where a hash, keys or another server are needed first, after the caller has seen to
+ * that: nothing here waits, connects or has a thread.
  *
  * Tokens are kept as SHA-256; a presented one is compared with every entry in constant time,
  * without early exit. Token files (one token a line, # comments, blank lines) are read by
@@ -42,7 +44,25 @@ struct auth_peer {
     char text[AUTH_PEER_TEXT_BYTES];
 };
 
-enum auth_method { AUTH_NONE, AUTH_BEARER, AUTH_BASIC, AUTH_HEADER, AUTH_CERTIFICATE };
+enum auth_method {
+    AUTH_NONE,
+    AUTH_BEARER,
+    AUTH_BASIC, /* a token as the password */
+    AUTH_HEADER,
+    AUTH_CERTIFICATE,
+    AUTH_PASSWORD,   /* of the htpasswd file */
+    AUTH_JWT,        /* however it was sent */
+    AUTH_KUBERNETES, /* the same */
+    AUTH_METHODS,
+};
+
+/* What a judgement waits for. */
+enum auth_need {
+    AUTH_NEEDS_NOTHING,
+    AUTH_NEEDS_HASH,   /* 1 to 700 ms of a thread: auth_work_hash() */
+    AUTH_NEEDS_KEYS,   /* an issuer's keys: auth_keys_put(), then judge again */
+    AUTH_NEEDS_REVIEW, /* one or two questions to Kubernetes' API server */
+};
 
 /* Raw header values as they came, NULL when absent; not necessarily NUL-free: lengths count. */
 struct auth_request {
@@ -51,15 +71,28 @@ struct auth_request {
     const char *token; /* X-Pprof-Token */
     size_t token_bytes;
     const struct auth_peer *peer; /* of the connection; NULL: no client certificate */
+    const char *address;          /* without its port: who failed waits there; NULL: unknown */
+    const char *path;             /* for auth.kubernetes.non_resource */
+    bool keys_came;               /* the judgement waited for keys already: no second time */
+    int64_t real_s;               /* now, seconds since 1970; 0: the clock's */
+    uint64_t mono_ns;             /* now, monotonic; 0: the clock's */
 };
 
 struct auth_verdict {
     bool known; /* the credentials are somebody's (or none were given and anonymous has scopes) */
-    char name[CONFIG_NAME_BYTES]; /* "anonymous", a token's name; "" when not known */
+    enum auth_need need; /* not nothing: neither known nor refused yet */
+    /* "anonymous", a token's name, "basic:USER", "jwt:ISSUER:SUB", "k8s:USER"; "" when not known */
+    char name[CONFIG_NAME_BYTES];
     enum auth_method method;
     uint32_t scopes;
-    const char *why; /* constant text for the 401 when not known */
+    /* when not known: 401; 403, 429 and 503 where that is the truth. All the same on every path. */
+    unsigned refused;
+    uint64_t retry_ms;  /* with 429 and 503; 0: not said */
+    const char *why;    /* constant text for the caller: tells nothing of who there is */
+    const char *detail; /* constant text for the log: why really; NULL: nothing more */
 };
+
+struct auth_work; /* opaque: what a judgement that waits has to be told */
 
 /**
  * auth_new(c, generated, ret, e): from the configuration; reads the token files. ${generated} (may
@@ -70,8 +103,8 @@ int auth_new(const struct config *c, const char *generated, struct auth **ret, s
 void auth_free(struct auth *a); /* NULL-safe */
 
 /**
- * auth_judge(a, request, ret): never fails. Two credentials at once are refused, and credentials
- * that are wrong are not known even where anonymous callers would be let in.
+ * auth_judge(a, request, ret, ret_work): never fails. Two credentials at once are refused, and
+ * credentials that are wrong are not known even where anonymous callers would be let in.
  *
  * A client certificate belongs to the connection, not to the request, so it is no second
  * credential: a token that comes with it names the identity (a mesh's proxy or a scraper's agent
@@ -79,8 +112,57 @@ void auth_free(struct auth *a); /* NULL-safe */
  * made good by it. Without a token the first entry of auth.certificates that it fits is the
  * identity; a verified one that fits none is not known. Where auth.certificates is empty,
  * certificates name nobody: they only say who may connect.
+ *
+ * A text that came as a token is looked for in this order, the cheap first: configured tokens; a
+ * JSON Web Token of a configured issuer, whose word is final; Kubernetes; as the password of Basic,
+ * the htpasswd file. When ${ret}->need is not AUTH_NEEDS_NOTHING, ${ret_work} (else untouched) is
+ * the caller's: do what is needed, then auth_finish(), or auth_work_free() if nobody waits any
+ * more. With ${ret_work} NULL (a caller that cannot wait) that is a refusal.
  */
-void auth_judge(const struct auth *a, const struct auth_request *request, struct auth_verdict *ret);
+void auth_judge(struct auth *a, const struct auth_request *request, struct auth_verdict *ret,
+                struct auth_work **ret_work);
+
+/** auth_finish(a, w, request, ret): the verdict at last, with what was found out; frees ${w}. It
+ * may need something again (after keys, Kubernetes): then as auth_judge(). */
+void auth_finish(struct auth *a, struct auth_work *w, const struct auth_request *request,
+                 struct auth_verdict *ret, struct auth_work **ret_work);
+void auth_work_free(struct auth_work *w); /* NULL-safe; wipes */
+enum auth_need auth_work_need(const struct auth_work *w);
+
+/** auth_work_hash(w): AUTH_NEEDS_HASH: slow; touches nothing but ${w}: from any thread. */
+void auth_work_hash(struct auth_work *w);
+
+/** auth_work_alike(w, other): two passwords for one user from one address: one after the other. */
+bool auth_work_alike(const struct auth_work *w, const struct auth_work *other);
+
+/** auth_work_issuer(w): AUTH_NEEDS_KEYS: whose, an index for auth_issuer_url(). */
+size_t auth_work_issuer(const struct auth_work *w);
+
+/**
+ * auth_work_question(a, w, ret_path, body): AUTH_NEEDS_REVIEW: what to POST and where; the body
+ * holds the token. auth_work_answer(a, w, status, reply, bytes): the API server's answer (status 0:
+ * none came); true: another question follows. The reply holds the token: never to be logged.
+ */
+int auth_work_question(const struct auth *a, const struct auth_work *w, const char **ret_path,
+                       struct buf *body);
+bool auth_work_answer(const struct auth *a, struct auth_work *w, unsigned status, const void *reply,
+                      size_t bytes);
+
+/* Keys that are fetched. Indices are those of auth.jwt. */
+/** auth_issuer_url(a, i): whence, NULL: from a file, or no such issuer. */
+const char *auth_issuer_url(const struct auth *a, size_t i);
+/** auth_keys_tried(a, i, mono_ns): a fetch has ended: no other for a minute because of a token. */
+void auth_keys_tried(struct auth *a, size_t i, uint64_t mono_ns);
+/** auth_keys_put(a, i, text, bytes, mono_ns, e): in place of the old, which stay if these are bad:
+ * -errno of jwks_parse(). */
+int auth_keys_put(struct auth *a, size_t i, const void *text, size_t bytes, uint64_t mono_ns,
+                  struct err *e);
+
+/**
+ * auth_inherit(a, old): after a reload: fetched keys of the same URL go over, and who was held back
+ * stays so. What is remembered of passwords and reviews is asked anew.
+ */
+void auth_inherit(struct auth *a, struct auth *old);
 
 /**
  * auth_token_make(out, out_bytes): a new random token, 256 bit, URL-safe ("plln_…"), of
@@ -94,7 +176,8 @@ void auth_sha256_hex(const void *data, size_t bytes, char out[static 65]);
 /** auth_peer_name(peer, kind, i): the i-th name of that kind, NULL when there are not so many. */
 const char *auth_peer_name(const struct auth_peer *peer, enum auth_name kind, size_t i);
 
-/** auth_method_name(m): "none", "token", "basic", "header", "mtls". */
+/** auth_method_name(m): "none", "token", "basic", "header", "mtls", "htpasswd", "jwt",
+ * "kubernetes". */
 const char *auth_method_name(enum auth_method m);
 
 #endif

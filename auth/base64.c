@@ -6,8 +6,8 @@
 
 #include <mbedtls/base64.h>
 
-/* The alphabet of RFC 4648, table 1; "-" and "_" are the URL form and not taken here. */
-static int digit(char c)
+/* The alphabets of RFC 4648, table 1 and table 2; they differ in the last two digits. */
+static int digit(char c, const char last[static 2])
 {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
@@ -15,24 +15,18 @@ static int digit(char c)
         return c - 'a' + 26;
     if (c >= '0' && c <= '9')
         return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    return c == last[0] ? 62 : c == last[1] ? 63 : -1;
 }
 
-int auth_base64_decode(const char *in, size_t bytes, unsigned char *out, size_t out_bytes,
-                       size_t *ret_bytes)
+/* Digits alone, without padding; the caller has seen that their number can be and that they fit. */
+static int decode(const char *in, size_t bytes, const char last[static 2], unsigned char *out,
+                  size_t *ret_bytes)
 {
     unsigned bits = 0, have = 0;
-    size_t used = 0, padding = 0;
+    size_t used = 0;
 
-    if (bytes == 0 || bytes % 4 != 0)
-        return -EINVAL;
-    while (padding < 2 && in[bytes - 1 - padding] == '=')
-        padding++;
-    /* before the first byte is written: nothing is cut */
-    if (bytes / 4 * 3 - padding > out_bytes)
-        return -ENOSPC;
-    for (size_t i = 0; i < bytes - padding; i++) {
-        int d = digit(in[i]);
+    for (size_t i = 0; i < bytes; i++) {
+        int d = digit(in[i], last);
 
         if (d < 0)
             return -EINVAL;
@@ -49,6 +43,32 @@ int auth_base64_decode(const char *in, size_t bytes, unsigned char *out, size_t 
         return -EINVAL;
     *ret_bytes = used;
     return 0;
+}
+
+int auth_base64_decode(const char *in, size_t bytes, unsigned char *out, size_t out_bytes,
+                       size_t *ret_bytes)
+{
+    size_t padding = 0;
+
+    if (bytes == 0 || bytes % 4 != 0)
+        return -EINVAL;
+    while (padding < 2 && in[bytes - 1 - padding] == '=')
+        padding++;
+    /* before the first byte is written: nothing is cut */
+    if (bytes / 4 * 3 - padding > out_bytes)
+        return -ENOSPC;
+    return decode(in, bytes - padding, "+/", out, ret_bytes);
+}
+
+int auth_base64url_decode(const char *in, size_t bytes, unsigned char *out, size_t out_bytes,
+                          size_t *ret_bytes)
+{
+    /* one digit over carries six bits of a byte: it can stand for none */
+    if (bytes == 0 || bytes % 4 == 1)
+        return -EINVAL;
+    if (bytes / 4 * 3 + (bytes % 4 ? bytes % 4 - 1 : 0) > out_bytes)
+        return -ENOSPC;
+    return decode(in, bytes, "-_", out, ret_bytes);
 }
 
 int auth_base64_encode(const void *in, size_t bytes, char *out, size_t out_bytes)

@@ -1,5 +1,6 @@
 /*
- * base64.h: base64 (RFC 4648, 4) for the Basic scheme: strict decoding, and encoding.
+ * base64.h: base64 (RFC 4648, 4) for the Basic scheme and its URL form for tokens: strict
+ * decoding, and encoding.
  */
 #ifndef AUTH_BASE64_H
 #define AUTH_BASE64_H
@@ -13,6 +14,14 @@
  */
 int auth_base64_decode(const char *in, size_t bytes, unsigned char *out, size_t out_bytes,
                        size_t *ret_bytes);
+
+/**
+ * auth_base64url_decode(in, bytes, out, out_bytes, ret_bytes): the URL alphabet without padding
+ * (RFC 7515, 2), as strictly: no "=", no white space, unused bits zero, not empty. 0, -EINVAL,
+ * -ENOSPC.
+ */
+int auth_base64url_decode(const char *in, size_t bytes, unsigned char *out, size_t out_bytes,
+                          size_t *ret_bytes);
 
 /** auth_base64_encode(in, bytes, out, out_bytes): with padding and a NUL. 0 or -ENOSPC. */
 int auth_base64_encode(const void *in, size_t bytes, char *out, size_t out_bytes);

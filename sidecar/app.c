@@ -348,6 +348,8 @@ int app_new(uv_loop_t *loop, int guard_fd, int argc, char **argv, struct app **r
     if (r == 0)
         r = reload_first(&a->reload, &a->st, argc, argv, e);
     if (r == 0)
+        r = credentials_new(loop, a->st.config, a->st.auth, &a->st.credentials, e);
+    if (r == 0)
         r = open_runtime(a, e);
     if (r == 0)
         r = keep_open(&a->st, e);
@@ -389,6 +391,7 @@ int app_end(struct app *a)
     exit_code = a->exit_code;
     if (a->st.server)
         server_free(a->st.server); /* first: what it drops asks the peers to cancel */
+    credentials_free(a->st.credentials);
     leak_watch_free(a->st.leak_watch);
     keep_close(&a->st);      /* what collects asks the peers too */
     peers_free(a->st.peers); /* before the readings: it has their rows as its callbacks' data */

@@ -30,6 +30,7 @@ void audit_write(const struct audit *a)
     /* A field whose key is NULL is left out: only profiles have seconds. */
     const char *asked = a->asked_seconds ? "seconds_asked" : NULL;
     const char *granted = a->granted_seconds ? "seconds_granted" : NULL;
+    const char *reason = a->reason ? "reason" : NULL;
 
     log_audit("request", LOG_BOOL("audit", true), LOG_STR("identity", or_empty(a->identity)),
               LOG_STR("method", or_empty(a->method)), LOG_STR("address", or_empty(a->address)),
@@ -37,5 +38,5 @@ void audit_write(const struct audit *a)
               LOG_STR("with", or_empty(a->with)), LOG_U64(asked, a->asked_seconds),
               LOG_U64(granted, a->granted_seconds), LOG_U64("status", a->status),
               LOG_U64("bytes", a->bytes), LOG_U64("duration_ms", a->duration_ms),
-              LOG_STR("request_id", or_empty(a->id)));
+              LOG_STR("request_id", or_empty(a->id)), LOG_STR(reason, or_empty(a->reason)));
 }

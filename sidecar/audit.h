@@ -22,6 +22,8 @@ struct audit {
     const char *via;          /* the proxy's that it came through; NULL: none */
     const char *path;         /* without the query */
     const char *id;           /* request id */
+    const char *reason;       /* why the credentials were refused, a constant text; NULL: they were
+                                 not, or the status says it */
     uint64_t asked_seconds;   /* 0: nothing was asked */
     uint64_t granted_seconds; /* 0: nothing was granted */
     unsigned status;          /* 499: the client left before the answer */

@@ -19,7 +19,7 @@ enum {
     METRICS_HANDLERS_MAX = 48, /* the route table and "other" */
     METRICS_CODES_MAX = 19,    /* those of metrics.c and "other" */
     METRICS_BUCKETS = 14,
-    METRICS_AUTH_METHODS = 5, /* enum auth_method */
+    METRICS_AUTH_METHODS = 8, /* enum auth_method */
     METRICS_TYPES = 9,        /* enum session_kind */
     METRICS_TEXT_MAX_BYTES = 512 * 1024,
 };

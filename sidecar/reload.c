@@ -18,10 +18,12 @@ static struct session_rules rules_of(const struct config *c)
     };
 }
 
-/* Nobody could call: neither a token nor a certificate nor a right without one. */
+/* Nobody could call: no credential of any kind, nor a right without one. */
 static bool locked(const struct config *c)
 {
-    return c->auth.tokens_count == 0 && c->auth.certificates_count == 0 && c->auth.anonymous == 0;
+    return c->auth.tokens_count == 0 && c->auth.certificates_count == 0 && c->auth.anonymous == 0 &&
+           !c->auth.basic.htpasswd[0] && c->auth.issuers_count == 0 &&
+           c->auth.kubernetes.audiences_count == 0;
 }
 
 static int read_config(const struct reload *r, struct config **ret, struct err *e)
@@ -140,6 +142,7 @@ static int reachable(const struct reload *r, const struct config *new, struct er
 static int swap(struct reload *r, struct state *st, struct err *e)
 {
     struct session_rules rules;
+    struct credentials_next *credentials = NULL;
     struct config *config = NULL;
     struct auth *auth = NULL;
     struct watch looks;
@@ -156,12 +159,17 @@ static int swap(struct reload *r, struct state *st, struct err *e)
     if (x == 0) /* a token made at start goes on as long as the configuration names no other */
         x = auth_new(config, locked(config) && r->token[0] ? r->token : NULL, &auth, e);
     if (x == 0)
+        x = credentials_prepare(st->credentials, config, auth, &credentials, e);
+    if (x == 0)
         x = server_reload(st->server, config, e); /* last: it cannot be taken back */
     if (x) {
+        credentials_drop(credentials);
         auth_free(auth);
         free(config);
         return x;
     }
+    auth_inherit(auth, st->auth);
+    credentials_take(st->credentials, credentials);
     auth_free(st->auth);
     free(st->config);
     st->auth = auth;

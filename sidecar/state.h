@@ -7,6 +7,7 @@
 
 #include "auth/auth.h"
 #include "config/config.h"
+#include "sidecar/credentials.h"
 #include "sidecar/delta.h"
 #include "sidecar/http/server.h"
 #include "sidecar/leak_watch.h"
@@ -29,6 +30,7 @@ struct route; /* routes/visit.h */
 struct state {
     struct config *config;
     struct auth *auth;
+    struct credentials *credentials; /* judgements that wait; NULL: none can */
     struct server *server;
     struct peers *peers;
     uv_loop_t *loop;

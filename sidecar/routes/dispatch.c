@@ -60,6 +60,7 @@ static void account(struct state *st, const struct server_request *r, const stru
         .status = status,
         .bytes = bytes,
         .duration_ms = took_ns / CLOCK_NS_PER_MS,
+        .reason = v && !v->who.known ? v->who.detail : NULL,
     });
 }
 
@@ -91,33 +92,90 @@ static void gone(struct server_request *r)
 
 /* --- before it --- */
 
-/*
- * The same words for every path, so that the answer tells nothing but what to send. The verdict's
- * reason is about the form of the credentials, never about which of them exist.
- */
-static bool may(struct visit *v)
+static void refuse(struct visit *v)
 {
     static const char schemes[] = "send a token: Authorization: Bearer TOKEN, Basic any:TOKEN, or "
                                   "X-Pprof-Token: TOKEN";
+    const struct auth_verdict *who = &v->who;
     struct server_request *r = v->request;
+
+    metrics_auth(&v->state->metrics, who->method,
+                 who->refused == 403 ? METRICS_FORBIDDEN : METRICS_UNKNOWN);
+    if (who->refused == 429 || who->refused == 503) {
+        visit_retry(v, who->refused, who->retry_ms, who->why);
+    } else if (who->refused == 403) {
+        server_error(r, 403, "%s", who->why);
+    } else {
+        server_header(r, "WWW-Authenticate", "Bearer realm=\"pillion\", Basic realm=\"pillion\"");
+        server_error(r, 401, "%s: %s", who->why ? who->why : "no valid credentials", schemes);
+    }
+}
+
+enum {
+    PEER_BYTES = sizeof(((struct server_request *)0)->peer),
+};
+
+/*
+ * "127.0.0.1:51234" and "[::1]:51234" without the port, "unix:pid 12 uid 0" without the pid: new
+ * ones cost nothing. An IPv6 address that a proxy named has colons and neither brackets nor a port.
+ */
+static void address_of(const char *peer, char out[static PEER_BYTES])
+{
+    const char *uid = strncmp(peer, "unix:", 5) == 0 ? strstr(peer, "uid ") : NULL;
+    char *last;
+
+    (void)snprintf(out, PEER_BYTES, "%s", uid ? uid : peer);
+    last = strrchr(out, ':');
+    if (last && !uid && (out[0] == '[' || strchr(out, ':') == last))
+        *last = '\0';
+}
+
+static void go_on(struct visit *v);
+
+static void judged(void *data, const struct auth_verdict *verdict)
+{
+    struct visit *v = data;
+
+    MAGIC_CHECK(v, VISIT_MAGIC);
+    v->judgement = 0;
+    v->left = NULL;
+    v->who = *verdict;
+    go_on(v);
+}
+
+static void left_unjudged(struct visit *v)
+{
+    credentials_forget(v->state->credentials, v->judgement);
+}
+
+/*
+ * The same words for every path, so that the answer tells nothing but what to send. The verdict's
+ * reason is about the form of the credentials, never about which of them exist. It may take a
+ * while; the request is kept until then.
+ */
+static void judge(struct visit *v)
+{
+    struct server_request *r = v->request;
+    char address[PEER_BYTES];
     const struct auth_request credentials = {
         .authorization = r->authorization,
         .authorization_bytes = r->authorization ? strlen(r->authorization) : 0,
         .token = r->token,
         .token_bytes = r->token ? strlen(r->token) : 0,
         .peer = r->certificate,
+        .address = address,
+        .path = r->path,
     };
 
-    auth_judge(v->state->auth, &credentials, &v->who);
-    if (v->who.known) {
-        if (v->who.method != AUTH_NONE) /* the anonymous have shown nothing */
-            server_authenticated(r);
-        return true;
-    }
-    metrics_auth(&v->state->metrics, v->who.method, METRICS_UNKNOWN);
-    server_header(r, "WWW-Authenticate", "Bearer realm=\"pillion\", Basic realm=\"pillion\"");
-    server_error(r, 401, "%s: %s", v->who.why ? v->who.why : "no valid credentials", schemes);
-    return false;
+    address_of(r->peer, address);
+    if (v->state->credentials)
+        v->judgement = credentials_judge(v->state->credentials, &credentials, &v->who, judged, v);
+    else
+        auth_judge(v->state->auth, &credentials, &v->who, NULL);
+    if (v->judgement)
+        v->left = left_unjudged;
+    else
+        go_on(v);
 }
 
 /* RFC 9110, 15.5.6: a 405 has to name what is allowed. */
@@ -137,7 +195,24 @@ static bool method_fits(struct visit *v)
     return false;
 }
 
-/* Counted here and not in may(): by now it is known whether the caller gets in. */
+/* Where the scopes of such a caller stand. */
+static const char *scopes_key(enum auth_method m)
+{
+    static const char *const keys[AUTH_METHODS] = {
+        [AUTH_NONE] = "auth.anonymous.scopes",
+        [AUTH_BEARER] = "auth.tokens[].scopes",
+        [AUTH_BASIC] = "auth.tokens[].scopes",
+        [AUTH_HEADER] = "auth.tokens[].scopes",
+        [AUTH_CERTIFICATE] = "auth.certificates[].scopes",
+        [AUTH_PASSWORD] = "auth.basic.scopes",
+        [AUTH_JWT] = "auth.jwt[].scopes",
+        [AUTH_KUBERNETES] = "auth.kubernetes.scopes",
+    };
+
+    return (unsigned)m < AUTH_METHODS ? keys[m] : "auth";
+}
+
+/* Counted here and not before: by now it is known whether the caller gets in. */
 static bool scope_fits(struct visit *v)
 {
     struct buf missing;
@@ -148,17 +223,21 @@ static bool scope_fits(struct visit *v)
         return true;
     buf_init(&missing, STATE_WHY_BYTES);
     config_scopes_print(lacks, &missing);
-    server_error(v->request, 403, "missing scope: %s (auth.%s[].scopes in the configuration)",
-                 buf_text(&missing), v->who.method == AUTH_CERTIFICATE ? "certificates" : "tokens");
+    server_error(v->request, 403, "missing scope: %s (%s in the configuration)", buf_text(&missing),
+                 scopes_key(v->who.method));
     buf_release(&missing);
     return false;
 }
 
 /* The order is the contract's: who, what, how, may they, is it there. */
-static void admin(struct visit *v)
+static void go_on(struct visit *v)
 {
-    if (!may(v))
+    if (!v->who.known) {
+        refuse(v);
         return;
+    }
+    if (v->who.method != AUTH_NONE) /* the anonymous have shown nothing */
+        server_authenticated(v->request);
     v->route = table_find(v->request->path, ROUTE_ADMIN);
     if (!v->route && through_serves(v->state, v->request->path))
         v->route = table_custom();
@@ -207,5 +286,5 @@ void dispatch_request(void *state, struct server_request *r)
                      "a credential in the query is refused, it would end up in logs: send "
                      "it in the Authorization header");
     else
-        admin(v);
+        judge(v);
 }

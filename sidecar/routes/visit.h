@@ -36,9 +36,10 @@ struct visit {
     struct auth_verdict who;
     uint64_t asked_seconds, granted_seconds; /* for the audit line; 0: none */
     void (*left)(struct visit *v);
-    void *job;         /* the handler's own, for left(); it frees it */
-    uint32_t question; /* open at the sampler, 0: none */
-    uint32_t ticket;   /* of the sampling session, 0: none */
+    void *job;          /* the handler's own, for left(); it frees it */
+    uint32_t judgement; /* of credentials.h, while it waits; 0: none */
+    uint32_t question;  /* open at the sampler, 0: none */
+    uint32_t ticket;    /* of the sampling session, 0: none */
 };
 
 #define VISIT_MAGIC 0x56495354u

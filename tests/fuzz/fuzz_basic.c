@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         request.token = text + request.authorization_bytes;
         request.token_bytes = bytes - request.authorization_bytes;
     }
-    auth_judge(a, &request, &verdict);
+    auth_judge(a, &request, &verdict, NULL);
     if (verdict.known != (verdict.why == NULL) || verdict.known != (verdict.scopes != 0))
         abort();
     if (verdict.known && (data[0] % 3 == 2 || !carries_token(data + 1, bytes)))

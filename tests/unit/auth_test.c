@@ -81,7 +81,7 @@ static struct auth *must(const char *generated)
 }
 
 /* NULL stands for a header that did not come. */
-static struct auth_verdict judge(const struct auth *a, const char *authorization, const char *token)
+static struct auth_verdict judge(struct auth *a, const char *authorization, const char *token)
 {
     struct auth_request r = {.authorization = authorization,
                              .authorization_bytes = authorization ? strlen(authorization) : 0,
@@ -90,7 +90,7 @@ static struct auth_verdict judge(const struct auth *a, const char *authorization
     struct auth_verdict v;
 
     memset(&v, 0xff, sizeof(v));
-    auth_judge(a, &r, &v);
+    auth_judge(a, &r, &v, NULL);
     assert_int_equal(v.known, v.why == NULL);
     if (!v.known) {
         assert_int_equal(v.scopes, 0);
@@ -198,13 +198,13 @@ static void raw_bytes(void **state)
     add_hash("big", big, CONFIG_SCOPE_ALL);
     big[AUTH_TOKEN_MAX_BYTES] = 'k';
     a = must(NULL);
-    auth_judge(a, &r, &v);
+    auth_judge(a, &r, &v, NULL);
     assert_false(v.known);
     r = (struct auth_request){.token = big, .token_bytes = AUTH_TOKEN_MAX_BYTES};
-    auth_judge(a, &r, &v);
+    auth_judge(a, &r, &v, NULL);
     assert_true(v.known);
     r.token_bytes++;
-    auth_judge(a, &r, &v);
+    auth_judge(a, &r, &v, NULL);
     assert_false(v.known);
     auth_free(a);
 }

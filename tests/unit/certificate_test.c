@@ -125,7 +125,7 @@ static void judge(const struct auth_peer *peer, const char *token, struct auth_v
     struct auth *a = NULL;
 
     assert_int_equal(auth_new(&config, "plln_0123456789abcdef", &a, NULL), 0);
-    auth_judge(a, &r, ret);
+    auth_judge(a, &r, ret, NULL);
     auth_free(a);
 }
 

@@ -16,8 +16,8 @@ static struct metrics m;
 static struct wire_status status;
 static struct wire_about about;
 static const char *handlers[METRICS_HANDLERS_MAX];
-static const char *const methods[METRICS_AUTH_METHODS] = {"none", "token", "basic", "header",
-                                                          "mtls"};
+static const char *const methods[METRICS_AUTH_METHODS] = {
+    "none", "token", "basic", "header", "mtls", "htpasswd", "jwt", "kubernetes"};
 static const char *const types[METRICS_TYPES] = {
     "cpu", "goroutine", "heap", "allocs", "block", "mutex", "threadcreate", "trace", "custom"};
 
