@@ -241,7 +241,7 @@ bool jwks_verify(struct jwks_key *key, const uint8_t hash[static JWKS_HASH_BYTES
                  const uint8_t *signature, size_t bytes)
 {
     if (key->alg == JWKS_ES256)
-        return bytes == 2 * JWKS_P256_BYTES && verify_es256(key, hash, signature);
+        return bytes == (size_t)2 * JWKS_P256_BYTES && verify_es256(key, hash, signature);
     return bytes == mbedtls_rsa_get_len(&key->rsa) &&
            mbedtls_rsa_rsassa_pkcs1_v15_verify(&key->rsa, MBEDTLS_MD_SHA256, JWKS_HASH_BYTES, hash,
                                                signature) == 0;

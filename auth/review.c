@@ -99,9 +99,9 @@ int review_read_token(const void *reply, size_t bytes, const char (*audiences)[C
     status = json_object_get(all, "status");
     if (!is_kind(all, "TokenReview") || !json_is_object(status))
         r = -EBADMSG;
-    else if (!json_is_true(json_object_get(status, "authenticated")) || has_error(status, "error"))
-        r = -EACCES;
-    else if (!is_for(json_object_get(status, "audiences"), audiences, n))
+    else if (!json_is_true(json_object_get(status, "authenticated")) ||
+             has_error(status, "error") ||
+             !is_for(json_object_get(status, "audiences"), audiences, n))
         r = -EACCES;
     else
         r = take_user(json_object_get(status, "user"), ret_user, ret_name);

@@ -496,7 +496,7 @@ int credentials_new(uv_loop_t *loop, const struct config *config, struct auth *a
                     struct credentials **ret, struct err *e)
 {
     struct credentials *c = calloc(1, sizeof(*c));
-    struct credentials_next *n;
+    struct credentials_next *n = NULL;
     int r;
 
     if (!c)
