@@ -11,6 +11,11 @@
 #include "base/num.h"
 #include "sidecar/client/client.h"
 
+enum {
+    URL_HOST_MAX_BYTES = 255, /* RFC 1035, 2.3.4 */
+};
+_Static_assert(URL_HOST_MAX_BYTES < CONFIG_TEXT_BYTES, "a host fits");
+
 /* RFC 1123 2.1, and the underscore that Kubernetes and Compose services have. */
 static bool is_name_byte(char c)
 {
@@ -64,7 +69,7 @@ static int take_host(const char *s, size_t bytes, struct client_url *u, struct e
     }
     if (bytes == 0)
         return err_set(e, -EINVAL, "the URL has no host");
-    if (bytes >= sizeof(u->host) || bytes > 255) /* RFC 1035 2.3.4 */
+    if (bytes > URL_HOST_MAX_BYTES)
         return err_set(e, -EINVAL, "the URL's host is too long");
     for (size_t i = 0; i < bytes; i++)
         u->host[i] = (s[i] >= 'A' && s[i] <= 'Z') ? (char)(s[i] + 'a' - 'A') : s[i];

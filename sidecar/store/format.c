@@ -9,7 +9,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#define MAGIC "PLSP"
+static const unsigned char magic[] = {'P', 'L', 'S', 'P'};
 
 struct format {
     ZSTD_CCtx *pack;
@@ -66,7 +66,7 @@ static uint64_t get_u(const unsigned char *p, size_t bytes)
 
 static void put_head(unsigned char *p, const struct head *h)
 {
-    memcpy(p, MAGIC, 4);
+    memcpy(p, magic, sizeof(magic));
     put_u(p + 4, h->version, 4);
     put_u(p + 8, h->meta_bytes, 4);
     put_u(p + 12, h->crc, 4);
@@ -118,7 +118,7 @@ static const char *read_head(const unsigned char *p, size_t bytes, struct head *
 {
     if (bytes < FORMAT_HEAD_BYTES)
         return "the file is too short";
-    if (memcmp(p, MAGIC, 4) != 0)
+    if (memcmp(p, magic, sizeof(magic)) != 0)
         return "the file is none of ours";
     ret->version = (uint32_t)get_u(p + 4, 4);
     ret->meta_bytes = (uint32_t)get_u(p + 8, 4);

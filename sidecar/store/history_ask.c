@@ -110,7 +110,7 @@ static void list_work(struct job *j)
     for (size_t i = 0; i < q->count && folder >= 0; i++) {
         char name[KEY_NAME_BYTES];
         struct item item;
-        uint64_t raw_bytes;
+        uint64_t raw_bytes = 0;
 
         name_of(q, i, name);
         if (peek(folder, name, &item, &raw_bytes) ||
