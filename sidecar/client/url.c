@@ -14,7 +14,7 @@
 enum {
     URL_HOST_MAX_BYTES = 255, /* RFC 1035, 2.3.4 */
 };
-_Static_assert(URL_HOST_MAX_BYTES < CONFIG_TEXT_BYTES, "a host fits");
+_Static_assert((int)URL_HOST_MAX_BYTES < (int)CONFIG_TEXT_BYTES, "a host fits");
 
 /* RFC 1123 2.1, and the underscore that Kubernetes and Compose services have. */
 static bool is_name_byte(char c)
