@@ -109,7 +109,7 @@ static void list_work(struct job *j)
     json_array_begin(&json, "profiles");
     for (size_t i = 0; i < q->count && folder >= 0; i++) {
         char name[KEY_NAME_BYTES];
-        struct item item;
+        struct item item = {0};
         uint64_t raw_bytes = 0;
 
         name_of(q, i, name);
