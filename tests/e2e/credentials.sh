@@ -49,6 +49,7 @@ issue_server() {
     python3 "$ROOT/tests/e2e/servers/apiserver.py" "$ISSUE" >"$TMP/api.out" 2>&1 &
     PIDS+=("$!")
     wait_for 20 test -s "$ISSUE/port" || fail "the API server does not start: $(cat "$TMP/api.out")"
+    # shellcheck disable=SC2034 # for those who source this
     API=https://127.0.0.1:$(cat "$ISSUE/port")
 }
 
