@@ -141,7 +141,8 @@ static void stamp(struct refine *r, struct profile *p)
     r->time_ns = end - duration;
     r->duration_ns = duration;
     r->samples = profile_samples(p);
-    profile_set_time(p, r->time_ns, r->duration_ns);
+    /* as Go stamps them: a difference with its end (net/http/pprof, serveDeltaProfile) */
+    profile_set_time(p, r->growth ? end : r->time_ns, r->duration_ns);
 }
 
 static int refined(struct refine *r)
