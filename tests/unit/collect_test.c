@@ -182,6 +182,19 @@ static int64_t total(const struct buf *raw, size_t type)
     return sum;
 }
 
+/* What the profile itself is stamped with. */
+static int64_t stamp_of(const struct buf *raw)
+{
+    struct profile *p = NULL;
+    struct err e = {0};
+    int64_t ns;
+
+    assert_int_equal(profile_decode(raw->data, raw->len, &p, &e), 0);
+    ns = profile_time_ns(p);
+    profile_free(p);
+    return ns;
+}
+
 enum { NOW_S = 1763750000 };
 #define NOW_NS (NOW_S * (int64_t)CLOCK_NS_PER_SEC)
 
@@ -230,6 +243,7 @@ static void refine_growth(void **state)
     assert_int_equal(total(&c.raw, 2), 20);
     assert_int_equal(c.duration_ns, 10 * CLOCK_NS_PER_SEC);
     assert_int_equal(c.time_ns, NOW_NS - 10 * (int64_t)CLOCK_NS_PER_SEC);
+    assert_int_equal(stamp_of(&c.raw), NOW_NS); /* as Go stamps a difference: with its end */
     release(&c);
 
     /* the base is the last one, not the first */
