@@ -14,6 +14,7 @@ $TRACES /dev/null 2>&1 | grep -q 'invalid value' && TRACES=""
 hash_of() { printf '%s' "$1" | sha256sum | cut -d' ' -f1; }
 
 start_endpoint() { # PROGRAM ARG...: sets TARGET_PID, WHERE
+    rm -f "$TMP/endpoint" # of the one before, which is ready already
     "$@" >"$TMP/endpoint" 2>"$TMP/endpoint.err" &
     TARGET_PID=$!
     PIDS+=("$TARGET_PID")
