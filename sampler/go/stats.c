@@ -275,18 +275,19 @@ static int read_ps(struct stats *s)
 static void add_span(const struct stats *s, const unsigned char *span, struct caches *sum)
 {
     const struct go_layout *l = s->l;
-    int64_t count = u16_at(span, l->mspan_alloc_count);
-    int64_t size = (int64_t)u64_at(span, l->mspan_elemsize);
+    uint64_t size = u64_at(span, l->mspan_elemsize);
+    uint64_t before;
     int64_t objects;
 
     if (l->minor >= LATE_COUNT_MINOR)
-        objects = count - u16_at(span, l->mspan_count_before);
+        before = u16_at(span, l->mspan_count_before);
     else /* a whole span was counted when it was taken: what is left in it comes off */
-        objects = count - (int64_t)u64_at(span, l->mspan_nelems);
-    if (size < 0 || size > class_size[CLASSES - 1] || objects < -UINT16_MAX)
+        before = u64_at(span, l->mspan_nelems);
+    if (size > (uint64_t)class_size[CLASSES - 1] || before > UINT16_MAX)
         return; /* no span of a cache: those of large objects are not in any */
+    objects = (int64_t)u16_at(span, l->mspan_alloc_count) - (int64_t)before;
     sum->objects += objects;
-    sum->bytes += objects * size;
+    sum->bytes += objects * (int64_t)size;
 }
 
 /* A batch of spans: read, summed, forgotten. */
