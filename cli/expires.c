@@ -1,12 +1,10 @@
 #include "cli/expires.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <mbedtls/x509_crt.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buf.h"
+#include "config/slurp.h"
 
 /* Days since 1970 of a date of the Gregorian calendar (Hinnant, "chrono-compatible dates"). */
 static int64_t days_of(int64_t year, int64_t month, int64_t day)
@@ -29,26 +27,8 @@ static int64_t seconds_of(const mbedtls_x509_time *t)
 /* One regular file and a NUL behind it, which mbedTLS wants of PEM. */
 static int slurp(const char *path, struct buf *out)
 {
-    /* O_NONBLOCK: a path to a FIFO must not hang */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    struct stat st;
-    int r = 0;
+    int r = slurp_file(path, out, NULL);
 
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        r = -EINVAL;
-    while (r == 0) {
-        unsigned char *p = buf_reserve(out, 65536);
-        ssize_t n = p ? read(fd, p, 65536) : -1;
-
-        if (n < 0)
-            r = p ? -errno : -EFBIG;
-        if (n <= 0)
-            break;
-        out->len += (size_t)n;
-    }
-    (void)close(fd);
     buf_putc(out, '\0');
     return r ? r : out->failed ? -EFBIG : 0;
 }

@@ -12,8 +12,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include <mbedtls/base64.h>
-
 #include "auth/json_in.h"
 #include "base/clock.h"
 #include "profile/gzip.h"
@@ -147,13 +145,13 @@ static int bytes_of(const struct backend_input *in, size_t first, size_t count, 
 
 static json_t *base64_of(const struct buf *data)
 {
-    size_t most = (data->len + 2) / 3 * 4 + 1, n = 0;
-    char *text = malloc(most);
+    struct buf text;
     json_t *ret = NULL;
 
-    if (text && mbedtls_base64_encode((unsigned char *)text, most, &n, data->data, data->len) == 0)
-        ret = json_stringn(text, n);
-    free(text);
+    buf_init(&text, REQUEST_MAX_BYTES);
+    if (backend_base64(&text, data->data, data->len) == 0)
+        ret = json_stringn((const char *)text.data, text.len);
+    buf_release(&text);
     return ret;
 }
 

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <mbedtls/base64.h>
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/entropy.h>
 #include <mbedtls/md.h>
@@ -19,6 +18,7 @@
 #include "base/magic.h"
 #include "config/slurp.h"
 #include "sidecar/client/client.h"
+#include "sidecar/forward/backend.h"
 
 enum {
     TOKEN_MAGIC = 0x47544f4b,
@@ -120,20 +120,19 @@ static int read_key_file(struct google_token *t, const char *path, struct err *e
 /* base64url without padding (RFC 7515, 2). */
 static int put_base64url(struct buf *out, const void *data, size_t bytes)
 {
-    size_t most = (bytes + 2) / 3 * 4 + 1, n = 0;
-    unsigned char *to = buf_reserve(out, most);
+    size_t from = out->len;
+    int r = backend_base64(out, data, bytes);
 
-    if (!to || mbedtls_base64_encode(to, most, &n, data, bytes) != 0)
-        return -ENOSPC;
-    while (n > 0 && to[n - 1] == '=')
-        n--;
-    for (size_t i = 0; i < n; i++) {
-        if (to[i] == '+')
-            to[i] = '-';
-        else if (to[i] == '/')
-            to[i] = '_';
+    if (r)
+        return r;
+    while (out->len > from && out->data[out->len - 1] == '=')
+        out->len--;
+    for (size_t i = from; i < out->len; i++) {
+        if (out->data[i] == '+')
+            out->data[i] = '-';
+        else if (out->data[i] == '/')
+            out->data[i] = '_';
     }
-    out->len += n;
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include <mbedtls/md.h>
 
+#include "auth/auth.h"
 #include "base/buf.h"
 #include "base/clock.h"
 
@@ -41,11 +42,7 @@ void sigv4_stamp(uint64_t real_ns, char ret[static SIGV4_STAMP_BYTES])
 
 void sigv4_hash(const void *data, size_t bytes, char ret[static SIGV4_HASH_BYTES])
 {
-    unsigned char digest[SHA256_BYTES] = {0};
-
-    /* fails only for a bad algorithm: it is the one that mbedTLS always has */
-    (void)mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), data ? data : "", bytes, digest);
-    hex(digest, sizeof(digest), ret);
+    auth_sha256_hex(data ? data : "", bytes, ret);
 }
 
 int sigv4_encode(const char *text, char *ret, size_t bytes)
