@@ -147,6 +147,8 @@ run:  ## build, start the demo target (or take PID= PROCESS= PORT=), serve until
 UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 E2E      := $(sort $(wildcard tests/e2e/[0-9]*.sh))
+CORES    := $(shell nproc)
+SUITE_DEADLINE ?= 65
 # everything that is no program's main, once, for the tests to link with
 ALL_LIB := $(B)/libpillion-all.a
 $(ALL_LIB): $(call obj,$(LIB_SRC)) $(PPROF_PB) $(FORWARD_PB)
@@ -164,19 +166,20 @@ $(B)/tools/%: $(B)/tests/tools/%.o $(ALL_LIB)
 	$(if $(V),,@echo "link $@")
 	$(Q)$(LINK) -o $@ $< $(ALL_LIB) $(SIDECAR_LIBS)
 tools: $(TOOL_BIN)
-test:  ## everything: set-up, build under ASan+UBSan, unit, end-to-end and a minute of fuzzing each
+test:  ## everything: set-up, build under ASan+UBSan, unit, end-to-end and short fuzzing
 	@tools/deps.sh test
-	@$(MAKE) --no-print-directory MODE=release all
-	@$(MAKE) --no-print-directory MODE=asan run-tests
+	@$(MAKE) --no-print-directory -j$(CORES) MODE=release all
+	@export SUITE_DEADLINE=$(SUITE_DEADLINE) SUITE_BEGAN=$${SUITE_BEGAN:-$$EPOCHSECONDS}; \
+	  $(MAKE) --no-print-directory -j$(CORES) MODE=asan run-tests
 run-tests: all $(UNIT_BIN) $(TOOL_BIN)
 	@tests/run.sh $(B) $(UNIT_BIN) $(E2E) $(if $(NO_FUZZ),,tests/fuzz/short.sh)
 unit:  ## the unit tests alone (ASan+UBSan)
-	@$(MAKE) --no-print-directory MODE=asan unit-run
+	@$(MAKE) --no-print-directory -j$(CORES) MODE=asan unit-run
 unit-run: $(UNIT_BIN)
 	@tests/run.sh $(B) $(UNIT_BIN)
 e2e:  ## the end-to-end tests alone; T=tests/e2e/10-x.sh for one
-	@$(MAKE) --no-print-directory MODE=release all
-	@$(MAKE) --no-print-directory MODE=asan all tools
+	@$(MAKE) --no-print-directory -j$(CORES) MODE=release all
+	@$(MAKE) --no-print-directory -j$(CORES) MODE=asan all tools
 	@tests/run.sh build/asan $(or $(T),$(E2E))
 
 GO_VERSION_TESTS := goroutines_test buckets_test go_stats_test go_locate_test go_arm64_test go_image_test go_labels_test go_unknown_test

@@ -1,5 +1,6 @@
 #!/bin/bash
 # One at a time, min_interval, share; clients that leave; slow and silent ones; targets that leave.
+# long: 45 s
 # shellcheck disable=SC2015
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"

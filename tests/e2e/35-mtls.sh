@@ -1,6 +1,7 @@
 #!/bin/bash
 # Client certificates: every kind of good and bad one, required and optional, by TLS 1.2 and 1.3,
 # with openssl, curl and Go: the right verdict, and a reason that each of them can read.
+# long: 40 s
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need curl openssl python3

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Passwords of every scheme, JSON Web Tokens from a file's keys and from an URL's, Kubernetes'
 # reviews: who gets in, who does not, what is remembered, and that no secret is shown.
+# long: 35 s
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need curl openssl python3 perl

@@ -122,21 +122,21 @@ ok "from 1 to 10000 samples a second"
 # --- targets that are not there, or are several, or end
 record 2 --process no-such-program-here --seconds 1
 [ "$(wc -l <"$ERR")" = 1 ] || { cat "$ERR"; fail "not one line"; }
-cp "$(command -v sleep)" "$W/twin"
-"$W/twin" 60 &
+cp "$(command -v sleep)" "$W/twin$$"
+"$W/twin$$" 60 &
 PIDS+=("$!")
-"$W/twin" 60 &
+"$W/twin$$" 60 &
 PIDS+=("$!")
 sleep 0.2
-record 2 --process twin --seconds 1
+record 2 --process "twin$$" --seconds 1
 [ "$(grep -c twin "$ERR")" -ge 2 ] || { cat "$ERR"; fail "the candidates are not listed"; }
-sh -c 'while :; do :; done' &
+sh -c "while :; do :; done # $$" &
 busy=$!
 PIDS+=("$busy")
 (sleep 4 && kill -9 "$busy") &
 sleep 0.3
 SECONDS=0
-record 0 --cmdline 'while :; do :; done$' --seconds 60 -o ended.pb.gz
+record 0 --cmdline "while :; do :; done # $$\$" --seconds 60 -o ended.pb.gz
 [ "$SECONDS" -lt 30 ] || fail "an ended target was waited for"
 grep -qE '^pillion: the target (ended|became)' "$ERR" || { cat "$ERR"; fail "the end is not said"; }
 top ended.pb.gz

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Shares of CPU time and the callers of a frameless leaf, against a target that knows the truth: Go
 # of several versions, stripped, position-independent, with and without section headers.
+# long: 50 s
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3 go

@@ -1,6 +1,7 @@
 #!/bin/bash
 # pprof labels of samples: right for spans of 10 ms and 1 ms, never those of a goroutine that was
 # born after the sample, and off when asked.
+# long: 40 s
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3 go curl

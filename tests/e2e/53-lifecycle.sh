@@ -2,6 +2,7 @@
 # A target that exits, execs, forks, starts 1,000 threads a second or stands still while it is
 # profiled: a right answer or a clear error, nothing left behind. RUNS (default 60) short profiles in
 # a row over all of them; RUNS=200 for the long form.
+# long: 130 s
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3 curl

@@ -2,6 +2,7 @@
 # Hostile targets: tables that lie, files that change while they are read, stacks and registers that
 # point anywhere. Each profile ends in time, in bounded memory, as a valid profile or an error of one
 # line, and the sampler lives. CASES="NAME…" for some of them.
+# long: 240 s
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3 curl cc

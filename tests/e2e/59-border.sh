@@ -111,8 +111,8 @@ ok "waits for a name in silence"
 if unshare --pid --fork --mount-proc true 2>/dev/null; then
     LOG=$TMP/log.one OUT=$TMP/out.one
     # shellcheck disable=SC2016
-    unshare --pid --fork --mount-proc sh -c 'sleep 1000 & (sleep 0.5 &) ; exec "$@"' sh \
-        "$BUILD/pillion" run --config "$TMP/pillion.yaml" --cmdline '^sleep 1000' --listen 127.0.0.1:0 >"$OUT" 2>"$LOG" &
+    unshare --pid --fork --mount-proc sh -c 'sleep 1077 & (sleep 0.5 &) ; exec "$@"' sh \
+        "$BUILD/pillion" run --config "$TMP/pillion.yaml" --cmdline '^sleep 1077' --listen 127.0.0.1:0 >"$OUT" 2>"$LOG" &
     outer=$!
     PIDS+=("$outer")
     inner() { PID=$(pgrep -P "$outer"); [ -n "$PID" ]; }

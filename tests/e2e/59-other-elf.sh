@@ -1,6 +1,7 @@
 #!/bin/bash
 # Programs that are not Go, or not only: names and callers of C with and without symbols and frame
 # pointers, libraries, the vDSO, deleted files, static programs, other mount namespaces, cgo, kernel.
+# long: 50 s
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3 cc strip

@@ -2,6 +2,7 @@
 # SIGKILL at random moments, of the sidecar, the guard and all at once, while profiles are collected,
 # spooled and sent: every one that was accepted arrives, and twice only where an answer was lost.
 # RUNS rounds (default 40, or as many as there is time for); RUNS=1000 by make test-kills.
+# long: 40 s
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3

@@ -2,6 +2,7 @@
 # The window that runs when the target ends or SIGTERM comes is closed, kept and sent within `drain`,
 # with the time that it really covers; a backend that is down gets it after the next start. And while
 # the schedule takes a profile, a client gets one too.
+# long: 50 s
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3 curl

@@ -3,6 +3,7 @@
 # by file capabilities alone, under our seccomp profile; restricted mode under the runtime's own; the
 # target's container restarted; the health port; what is said at the end. NEEDSWORK: hostNetwork, so
 # that no network plugin is needed; podman 4.3 knows no native sidecar.
+# long: 60 s
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need podman runc python3 curl go

@@ -11,6 +11,10 @@
 #   raw PATH [CURL ARG...]         the same without the token
 #   ok TEXT / fail TEXT            a check passed / the test is over
 #   wait_for SECONDS COMMAND...    until it succeeds
+#
+# Others run at the same time: a target that is looked for by name or command line has a name that
+# nobody else has (with $$ in it). tests/run.sh tells which markers a test may carry, and its budget:
+# 20 s, of which 10 s are CPU time, and no Go release of its own.
 set -u
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd) || exit 1

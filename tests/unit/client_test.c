@@ -1,6 +1,7 @@
 /*
  * sidecar/client against real servers: tests/e2e/servers/backend.py as a child, which is good,
  * slow, greedy or broken as each test tells it, over TCP, TLS and a unix socket.
+ * long: 35 s
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -2,6 +2,7 @@
  * Goroutines read from outside against what the programs say of themselves (net/http/pprof), for
  * each Go release that is here. GO_VERSIONS=all: every one, not only those below.
  * GOROUTINES_CHURN=n: that many goroutines are read from programs that never hold still.
+ * long: 30 s
  */
 #include <setjmp.h>
 #include <stdarg.h>

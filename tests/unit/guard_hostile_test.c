@@ -5,6 +5,7 @@
  * end by itself.
  *
  * Needs the programs of the build (PILLION_BUILD); skipped where they are not there.
+ * long: 25 s
  */
 #include <dirent.h>
 #include <errno.h>

@@ -2,6 +2,7 @@
  * The server as its clients meet it: in a child process, over plain TCP, TLS and a unix socket,
  * with good clients, slow ones, silent ones and such that leave. Every test ends with the child's
  * exit status, which is the sanitizers' verdict on its memory.
+ * long: 40 s
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,6 +4,7 @@
  * The targets are tests/targets/{shares,alias,threads}.c, compiled here.
  *
  * Skipped as a whole where perf_event_open(2) is refused.
+ * long: 40 s
  */
 #include <errno.h>
 #include <fcntl.h>
