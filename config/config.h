@@ -232,7 +232,7 @@ struct config {
         struct {
             uint32_t uids[CONFIG_PEERS_MAX], gids[CONFIG_PEERS_MAX]; /* none: all */
             size_t uids_count, gids_count;
-        } unix_peers; /* who may connect to a unix: listener (SO_PEERCRED) */
+        } unix_peers; /* who may connect to a unix: listener (SO_PEERCRED, SO_PEERGROUPS) */
     } admin;
     struct {
         struct config_address listen[CONFIG_LISTEN_MAX];

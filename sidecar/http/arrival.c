@@ -12,15 +12,15 @@ enum {
 
 static enum gate_reason begin_unix(struct arrival *a, int fd)
 {
-    struct ucred who = {0};
-    socklen_t len = sizeof(who);
+    struct gate_process p;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len)) {
+    if (gate_process_of(fd, &p)) {
         (void)snprintf(a->peer, sizeof(a->peer), "unix:?");
         return a->gate ? GATE_UNIX_PEER : GATE_OPEN;
     }
-    (void)snprintf(a->peer, sizeof(a->peer), "unix:pid %d uid %u", (int)who.pid, (unsigned)who.uid);
-    return a->gate ? gate_unix(a->gate, &who) : GATE_OPEN;
+    (void)snprintf(a->peer, sizeof(a->peer), "unix:pid %d uid %u", (int)p.who.pid,
+                   (unsigned)p.who.uid);
+    return a->gate ? gate_unix(a->gate, &p) : GATE_OPEN;
 }
 
 enum gate_reason arrival_begin(struct arrival *a, struct gate *gate, int fd,

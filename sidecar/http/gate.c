@@ -115,14 +115,39 @@ static bool is_in(const uint32_t *ids, size_t count, uint32_t id)
     return false;
 }
 
-enum gate_reason gate_unix(const struct gate *g, const struct ucred *who)
+int gate_process_of(int fd, struct gate_process *ret)
 {
+    socklen_t bytes = sizeof(ret->who);
+
+    ret->groups_count = 0;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ret->who, &bytes))
+        return -errno;
+    /* Linux 4.13 (sk_getsockopt() in net/core/sock.c); ERANGE for more than there is room: without
+     * them fewer are let in, never more */
+    bytes = sizeof(ret->groups);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, ret->groups, &bytes) == 0)
+        ret->groups_count = bytes / sizeof(ret->groups[0]);
+    return 0;
+}
+
+static bool is_in_group(const struct gate *g, const struct gate_process *p)
+{
+    for (size_t i = 0; i < p->groups_count; i++) {
+        if (is_in(g->gids, g->gids_count, p->groups[i]))
+            return true;
+    }
+    return is_in(g->gids, g->gids_count, p->who.gid);
+}
+
+enum gate_reason gate_unix(const struct gate *g, const struct gate_process *p)
+{
+    const struct ucred *who = &p->who;
     bool open = g->uids_count == 0 && g->gids_count == 0;
 
     /* the rules went with a reload, the file's mode could not: ours alone, as without any */
     if (open && g->shared && who->uid != g->own_uid && who->uid != 0)
         return GATE_UNIX_PEER;
-    if (open || is_in(g->uids, g->uids_count, who->uid) || is_in(g->gids, g->gids_count, who->gid))
+    if (open || is_in(g->uids, g->uids_count, who->uid) || is_in_group(g, p))
         return GATE_OPEN;
     return GATE_UNIX_PEER;
 }

@@ -23,6 +23,8 @@ enum {
     GATE_SAY_MS =
         60000, /* one log line so often for each reason: strangers must not fill the log */
     GATE_TEXT_BYTES = 64,
+    GATE_GROUPS_MAX = 1024, /* supplementary groups of one caller; of one with more only the
+                               primary group counts */
 };
 
 /* Why a connection was closed before its first request. */
@@ -34,6 +36,14 @@ enum gate_reason {
     GATE_PROXY,     /* no PROXY header, a bad one, or not from a trusted proxy */
     GATE_LIMITS,    /* all connections under a cap are busy */
     GATE_REASONS,
+};
+
+/* Who called connect(2) at a unix socket, as the kernel kept it at that moment (unix(7),
+ * SO_PEERCRED and SO_PEERGROUPS). */
+struct gate_process {
+    struct ucred who;
+    uint32_t groups[GATE_GROUPS_MAX]; /* gid_t of each supplementary group */
+    size_t groups_count;
 };
 
 struct gate_client {
@@ -79,8 +89,10 @@ bool gate_is_trusted(const struct gate *g, const struct gate_client *c);
  * it is asked for whom it comes. With proxy_protocol only those that may say so.
  */
 enum gate_reason gate_peer(const struct gate *g, const struct gate_client *c, uint64_t now_ns);
-/** gate_unix(g, who): may this process? Its primary group counts, as SO_PEERCRED tells it. */
-enum gate_reason gate_unix(const struct gate *g, const struct ucred *who);
+/** gate_process_of(fd, ret): who is at the other end? 0, or -errno of getsockopt(2). */
+int gate_process_of(int fd, struct gate_process *ret);
+/** gate_unix(g, p): may this process? By its user, its primary or a supplementary group. */
+enum gate_reason gate_unix(const struct gate *g, const struct gate_process *p);
 /** gate_named(g, c, now_ns): the same as gate_peer() for whom a PROXY header named. */
 enum gate_reason gate_named(const struct gate *g, const struct gate_client *c, uint64_t now_ns);
 

@@ -146,5 +146,18 @@ fi
 sed -i "s/uids: \[[0-9]*\]/gids: [$(id -g)]/" "$TMP/pillion.yaml"
 reload --unix-socket "$TMP/p.sock"
 get /debug/pprof/ --unix-socket "$TMP/p.sock" && wants 200 "a caller of the group"
+as_groups() { # LIST or --clear-groups: a caller with these supplementary groups; its status in $STATUS
+    STATUS=$(setpriv --reuid 1 --regid 1 "$@" curl -s -m 20 -o /dev/null -w '%{http_code}' \
+        --unix-socket "$TMP/p.sock" -H "Authorization: Bearer $TOKEN" http://localhost/debug/pprof/)
+}
+if [ "$me" = 0 ]; then
+    sed -i "s/hosts: [^]]*\], //; s/gids: \[[0-9]*\]/gids: [4711, 0]/" "$TMP/pillion.yaml"
+    reload --unix-socket "$TMP/p.sock"
+    as_groups --groups 20,4711 && wants 200 "a supplementary group of the caller"
+    as_groups --groups 20,4712
+    wants 000 "another one"
+    as_groups --clear-groups
+    wants 000 "none of them"
+fi
 stop_pillion
 echo "$CHECKS checks"

@@ -5,7 +5,10 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "config/cidr.h"
@@ -175,7 +178,8 @@ static void test_proxy_protocol(void **state)
 static void test_unix(void **state)
 {
     struct gate *g = *state;
-    struct ucred root = {.uid = 0, .gid = 0}, user = {.uid = 1000, .gid = 100};
+    struct gate_process root = {.who = {.uid = 0, .gid = 0}};
+    struct gate_process user = {.who = {.uid = 1000, .gid = 100}};
 
     gate_set(g, &config);
     assert_false(gate_wants_shared(&config));
@@ -191,7 +195,16 @@ static void test_unix(void **state)
     config.admin.unix_peers.gids_count = 1;
     gate_set(g, &config);
     assert_int_equal(gate_unix(g, &user), GATE_OPEN);
-    user.gid = 101;
+    user.who.gid = 101;
+    assert_int_equal(gate_unix(g, &user), GATE_UNIX_PEER);
+    /* a supplementary group does as well, the last of them too */
+    user.groups_count = GATE_GROUPS_MAX;
+    for (size_t i = 0; i < GATE_GROUPS_MAX; i++)
+        user.groups[i] = 1000;
+    assert_int_equal(gate_unix(g, &user), GATE_UNIX_PEER);
+    user.groups[GATE_GROUPS_MAX - 1] = 100;
+    assert_int_equal(gate_unix(g, &user), GATE_OPEN);
+    user.groups_count--; /* what stands behind the last is not looked at */
     assert_int_equal(gate_unix(g, &user), GATE_UNIX_PEER);
     /* the rules are gone, the file is open still: ours alone */
     config.admin.unix_peers.gids_count = 0;
@@ -200,8 +213,28 @@ static void test_unix(void **state)
     gate_set(g, &config);
     assert_int_equal(gate_unix(g, &user), GATE_UNIX_PEER);
     assert_int_equal(gate_unix(g, &root), GATE_OPEN);
-    user.uid = 65532;
+    user.who.uid = 65532;
     assert_int_equal(gate_unix(g, &user), GATE_OPEN);
+}
+
+/* Of this very process: what the kernel says is what it has. */
+static void test_process_of(void **state)
+{
+    static gid_t own[GATE_GROUPS_MAX];
+    struct gate_process p;
+    int pair[2], n = getgroups(GATE_GROUPS_MAX, own);
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(gate_process_of(pair[0], &p), 0);
+    assert_int_equal(p.who.uid, getuid());
+    assert_int_equal(p.who.gid, getgid());
+    assert_true(n >= 0);
+    assert_int_equal(p.groups_count, n);
+    assert_memory_equal(p.groups, own, (size_t)n * sizeof(own[0]));
+    (void)close(pair[0]);
+    (void)close(pair[1]);
+    assert_int_equal(gate_process_of(pair[0], &p), -EBADF);
 }
 
 static void test_counts(void **state)
@@ -241,8 +274,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
     const struct CMUnitTest tests[] = {
-        TEST(test_allow), TEST(test_forwarded), TEST(test_penalties), TEST(test_proxy_protocol),
-        TEST(test_unix),  TEST(test_counts),    TEST(test_audit),
+        TEST(test_allow), TEST(test_forwarded),  TEST(test_penalties), TEST(test_proxy_protocol),
+        TEST(test_unix),  TEST(test_process_of), TEST(test_counts),    TEST(test_audit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
