@@ -28,7 +28,7 @@ enum {
     ADDRESS_BYTES = 160,
 };
 
-enum app_timer { TIMER_POLL, TIMER_READY, TIMER_DRAIN, TIMERS };
+enum app_timer { TIMER_WATCH, TIMER_POLL, TIMER_READY, TIMER_DRAIN, TIMERS };
 enum app_signal { SIGNAL_HUP, SIGNAL_TERM, SIGNALS };
 
 /* Handles live apart from the app: libuv closes them after it is gone. */
@@ -177,12 +177,21 @@ static void on_hup(uv_signal_t *h, int signum)
     leak_watch_news(a->st.leak_watch);
 }
 
+static void on_watch(uv_timer_t *t)
+{
+    struct app *a = t->data;
+
+    MAGIC_CHECK(a, APP_MAGIC);
+    if (reload_if_changed(&a->reload, &a->st))
+        leak_watch_news(a->st.leak_watch);
+}
+
 static void on_poll(uv_timer_t *t)
 {
     struct app *a = t->data;
 
     MAGIC_CHECK(a, APP_MAGIC);
-    reload_if_changed(&a->reload, &a->st);
+    reload_if_refused(&a->reload, &a->st);
     leak_watch_news(a->st.leak_watch);
     expiry_log(&a->expiry, (int64_t)(clock_real_ns() / CLOCK_NS_PER_SEC),
                server_cert_expiry(a->st.server), server_crl_expiry(a->st.server));
@@ -370,6 +379,8 @@ int app_begin(struct app *a, struct err *e)
 
     if (r == 0)
         r = uv_signal_start(&h->signal[SIGNAL_TERM], on_term, SIGTERM);
+    if (r == 0)
+        r = uv_timer_start(&h->timer[TIMER_WATCH], on_watch, APP_WATCH_MS, APP_WATCH_MS);
     if (r == 0)
         r = uv_timer_start(&h->timer[TIMER_POLL], on_poll, APP_POLL_MS, APP_POLL_MS);
     if (r == 0)

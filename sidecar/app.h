@@ -13,7 +13,10 @@
 #include "base/err.h"
 
 enum {
-    APP_POLL_MS = 5000,  /* between two looks at the configuration's files */
+    APP_WATCH_MS = 1000, /* between two looks at the configuration's files: a stat(2) of each. What
+                            was exchanged has to be in force within five seconds, also where the
+                            machine is busy */
+    APP_POLL_MS = 5000, /* between two looks at what changes seldom; a refused file is read again */
     APP_READY_MS = 1000, /* how long the `ready` line waits for a target that is just looked for */
 };
 

@@ -199,13 +199,19 @@ void reload_now(struct reload *r, struct state *st)
         log_error("the new configuration is refused, the old one stays", LOG_STR("reason", e.text));
 }
 
-void reload_if_changed(struct reload *r, struct state *st)
+bool reload_if_changed(struct reload *r, struct state *st)
 {
-    /*
-     * A refused one is tried again each time: it may name a file that comes only now, and which
-     * the one in force does not know.
-     */
-    if (watch_look(&r->watch, st->config) || !st->reload_ok)
+    bool changed = watch_look(&r->watch, st->config);
+
+    if (changed)
+        reload_now(r, st);
+    return changed;
+}
+
+/* Rarer than a look: reading it again may cost the check of an RSA key (100 ms). */
+void reload_if_refused(struct reload *r, struct state *st)
+{
+    if (!st->reload_ok)
         reload_now(r, st);
 }
 

@@ -31,8 +31,12 @@ int reload_first(struct reload *r, struct state *st, int argc, char **argv, stru
 /** reload_now(r, st): read again; st->reload_ok tells how it went. */
 void reload_now(struct reload *r, struct state *st);
 
-/** reload_if_changed(r, st): the same when a file looks different from last time. */
-void reload_if_changed(struct reload *r, struct state *st);
+/** reload_if_changed(r, st): the same when a file looks different from last time; true: it did. */
+bool reload_if_changed(struct reload *r, struct state *st);
+
+/** reload_if_refused(r, st): the same when the last one was refused: it may name a file that comes
+ * only now, and which the one in force does not know. */
+void reload_if_refused(struct reload *r, struct state *st);
 
 /** reload_token(r): the token of this start, "" when the configuration names its own. */
 const char *reload_token(const struct reload *r);
