@@ -18,6 +18,10 @@ static int cli_later(int argc, char **argv);
     "TARGET: --pid N | --process NAME | --port N | --cmdline REGEX | --container ID-PREFIX |\n" \
     "        --env NAME=VALUE; none: the only other application in this PID namespace\n"
 
+#define ALL_HELP                                                                                  \
+    "--all: every process that matches and its descendants, in one CPU profile with the labels\n" \
+    "        pid and process\n"
+
 struct verb {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -27,14 +31,14 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"run", cli_run, "[--config FILE] [TARGET] [--listen ADDR]...", "the sidecar",
-     "Serves profiles of the target until SIGTERM or Ctrl-C.\n" TARGET_HELP},
+    {"run", cli_run, "[--config FILE] [TARGET [--all]] [--listen ADDR]...", "the sidecar",
+     "Serves profiles of the target until SIGTERM or Ctrl-C.\n" TARGET_HELP ALL_HELP},
     {"record", cli_record,
-     "[TARGET] [--type cpu] [--seconds 10] [--hz 100] [-o FILE] [--format FORMAT]",
+     "[TARGET [--all]] [--type cpu] [--seconds 10] [--hz 100] [-o FILE] [--format FORMAT]",
      "one profile into a file, without a server",
      "FORMAT: pprof (default), folded, speedscope, text. -o - is standard output; without -o the\n"
      "file is named after the target, and its name is printed. Ctrl-C ends early and keeps what\n"
-     "there is.\n" TARGET_HELP},
+     "there is.\n" TARGET_HELP ALL_HELP},
     {"top", cli_later, "[TARGET] [--once] [--json]", "live view in the terminal", NULL},
     {"dump", cli_dump, "[TARGET] [--format FORMAT | --all]", "goroutines, now",
      "FORMAT: text (default: groups, busiest first), json (the same), debug1 and stacks (as\n"

@@ -27,6 +27,28 @@ int options_value(int argc, char **argv, int i, const char *name, const char **r
     return 2;
 }
 
+/* Each comes once: a place is left for it. */
+static void append(struct options_target *t, char *arg)
+{
+    size_t n = 0;
+
+    while (n < OPTIONS_TARGET_ARGS + OPTIONS_ALL_ARGS && t->args[n])
+        n++;
+    t->args[n] = n < OPTIONS_TARGET_ARGS + OPTIONS_ALL_ARGS ? arg : NULL;
+}
+
+int options_all(struct options_target *t, char **argv, int i)
+{
+    if (strcmp(argv[i], "--all") != 0)
+        return 0;
+    for (size_t k = 0; t->args[k]; k++) {
+        if (strcmp(t->args[k], "--all") == 0)
+            return 1; /* twice is as good */
+    }
+    append(t, argv[i]);
+    return 1;
+}
+
 /* ${scratch} is only there to be checked into: it is large (config.h). */
 static int check(struct config *scratch, struct options_target *t, int argc, char **argv, int i,
                  struct err *e)
@@ -41,10 +63,11 @@ static int check(struct config *scratch, struct options_target *t, int argc, cha
     if (used == 0)
         return err_set(e, -EINVAL, "unknown argument \"%s\"; `pillion help %s` lists them",
                        err_clean(clean, sizeof(clean), argv[i], strlen(argv[i])), argv[0]);
-    if (t->args[0])
+    if (t->named)
         return err_set(e, -EINVAL, "more than one target is named");
-    for (int k = 0; k < used && k < OPTIONS_TARGET_ARGS; k++)
-        t->args[k] = argv[i + k];
+    t->named = true;
+    for (int k = 0; k < used; k++)
+        append(t, argv[i + k]);
     if (scratch->select == PLAN_SELECT_CMDLINE && pattern_check(scratch->select_text, e) != 0)
         return -EINVAL;
     return used;

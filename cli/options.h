@@ -5,15 +5,19 @@
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 enum {
     OPTIONS_TARGET_ARGS = 2, /* --pid N */
+    OPTIONS_ALL_ARGS = 1,    /* --all */
 };
 
-/* The TARGET option as it came, NULL at the end; all zero: none was named. */
+/* The TARGET options as they came, NULL at the end; all zero: none was named. */
 struct options_target {
-    char *args[OPTIONS_TARGET_ARGS + 1];
+    char *args[OPTIONS_TARGET_ARGS + OPTIONS_ALL_ARGS + 1];
+    bool named;
 };
 
 /**
@@ -29,5 +33,9 @@ int options_value(int argc, char **argv, int i, const char *name, const char **r
  * as the verb in the text.
  */
 int options_target(struct options_target *t, int argc, char **argv, int i, struct err *e);
+
+/** options_all(t, argv, i): is argv[i] --all, which stands beside a TARGET or alone? 1 (taken), 0.
+ */
+int options_all(struct options_target *t, char **argv, int i);
 
 #endif

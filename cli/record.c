@@ -122,6 +122,8 @@ static int parse(struct record *r, int argc, char **argv, struct err *e)
     for (int i = 1; i < argc && used >= 0; i += used) {
         used = own_option(r, argc, argv, i, e);
         if (used == 0)
+            used = options_all(&r->target, argv, i);
+        if (used == 0)
             used = options_target(&r->target, argc, argv, i, e);
     }
     if (used < 0)

@@ -63,8 +63,9 @@ static int read_file(struct config *c, int argc, char **argv, struct err *e)
         if (used < 0)
             return -EBADRQC;
         if (used == 0) {
-            /* every option of ours takes a value: --process --config means a process */
-            i += strncmp(argv[i], "--", 2) == 0 && !strchr(argv[i], '=');
+            /* every other option of ours takes a value: --process --config means a process */
+            i += strncmp(argv[i], "--", 2) == 0 && !strchr(argv[i], '=') &&
+                 strcmp(argv[i], "--all") != 0;
             continue;
         }
         if (path)
@@ -107,7 +108,7 @@ static int unknown(const char *arg, struct err *e)
     return err_set(
         e, -EBADRQC,
         "unknown argument \"%s\"; right are [--config FILE] [--pid N | --process NAME | "
-        "--port N | --cmdline REGEX | --container ID | --env NAME=VALUE] [--listen ADDR]",
+        "--port N | --cmdline REGEX | --container ID | --env NAME=VALUE] [--all] [--listen ADDR]",
         err_clean(clean, sizeof(clean), arg, strlen(arg)));
 }
 
@@ -125,6 +126,10 @@ static int take(struct config *c, int argc, char **argv, int i, size_t *targets,
     if (used > 0) {
         r = take_listen(c, value, (*listens)++, e);
         return r ? r : used;
+    }
+    if (strcmp(argv[i], "--all") == 0) { /* beside a target, or of the file's */
+        c->all = true;
+        return 1;
     }
     if (used == 0)
         used = config_target_option(c, argc, argv, i, e);

@@ -112,6 +112,9 @@ static int set_choice(struct config_bind *b, const struct config_key *k,
     return r ? config_value_fail(b, how, "%s", why.text) : 0;
 }
 
+static int set_row(struct config_bind *b, const struct config_key *k, const struct config_node *n,
+                   void *base);
+
 /*
  * One way to choose and one only: with two, a reader could not tell whether both must hold. The
  * rows below stand beside it.
@@ -119,7 +122,6 @@ static int set_choice(struct config_bind *b, const struct config_key *k,
 static int set_target(struct config_bind *b, const struct config_key *k,
                       const struct config_node *n)
 {
-    const struct config_key *unsafe = config_key_find(k->path, "unsafe");
     const char *text = "";
     size_t ways = 0;
     int r = 0;
@@ -132,8 +134,10 @@ static int set_target(struct config_bind *b, const struct config_key *k,
         return config_value_takes(b, k, n);
     for (const struct config_node *i = config_tree_node(b->tree, n->first); i && r == 0;
          i = config_tree_node(b->tree, i->next)) {
-        if (unsafe && strcmp(config_tree_key(b->tree, i), config_key_name(unsafe)) == 0)
-            r = set_section(b, unsafe, i, b->config);
+        const struct config_key *beside = config_key_find(k->path, config_tree_key(b->tree, i));
+
+        if (beside)
+            r = set_row(b, beside, i, b->config);
         else if (ways++ > 0)
             r = config_value_takes(b, k, n);
         else

@@ -267,6 +267,7 @@ void config_plan(const struct config *c, struct plan *ret)
     ret->magic = PLAN_MAGIC;
     ret->bytes = sizeof(*ret);
     ret->select = c->select;
+    ret->all = c->all ? 1 : 0;
     ret->log_level = c->log.level;
     ret->log_format = c->log.format;
     ret->hz_max = c->limits.hz;

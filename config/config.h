@@ -206,6 +206,7 @@ struct config {
     uint32_t select; /* enum plan_select */
     uint64_t select_number;
     char select_text[PLAN_TEXT_BYTES];
+    bool all; /* target.all: every process that matches, and what descends from them */
     /* target.unsafe: each writes into the target or stops it; -1: left alone (the default) */
     struct {
         int64_t heap_profile_rate, block_profile_rate, mutex_profile_fraction;
@@ -333,7 +334,7 @@ int config_read(struct config *c, const char *path, struct err *e);
 
 /**
  * config_from_args(c, argc, argv, e): the whole thing for `run`, `plan`, `check` and the sidecar:
- * --config FILE (default CONFIG_DEFAULT_FILE if it exists), TARGET options, --listen ADDR; the
+ * --config FILE (default CONFIG_DEFAULT_FILE if it exists), TARGET options, --all, --listen ADDR; the
  * command line wins over the file. argv[0] is skipped. Unknown or bad arguments are -EBADRQC with
  * the usage hint; what is wrong in the file is as config_parse() says it; a file that cannot be
  * read is another -errno.

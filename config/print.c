@@ -293,7 +293,7 @@ static bool is_unsafe(const struct config *c)
 /* A number or a text, whichever the choice carries; "auto" has neither. */
 static void print_target(const struct config *c, struct buf *out)
 {
-    bool deep = is_unsafe(c); /* the rows below follow */
+    bool deep = is_unsafe(c) || c->all; /* the rows below follow */
 
     if (c->select == PLAN_SELECT_AUTO) {
         buf_puts(out, deep ? "" : " auto");
@@ -318,7 +318,10 @@ static bool is_left_out(const struct config *c, const struct config_key *k)
         if (keys[i].stride && config_key_below(k, keys[i].path))
             return true;
     }
-    if (!is_unsafe(c) && config_key_below(k, "target"))
+    if (!is_unsafe(c) &&
+        (config_key_below(k, "target.unsafe") || strcmp(k->path, "target.unsafe") == 0))
+        return true;
+    if (!is_unsafe(c) && !c->all && config_key_below(k, "target"))
         return true;
     return c->admin.tls_off && config_key_below(k, "admin.tls");
 }

@@ -100,6 +100,8 @@ _Static_assert(WORDS(formats) == CONFIG_FORMATS, "a word for each");
 static const struct config_key keys[] = {
     /* three fields at once (how, number, text), so the setter takes the struct and no offset */
     {.path = "target", .type = CONFIG_KEY_TARGET, .help = "the process to look at"},
+    VALUE("target.all", CONFIG_KEY_BOOL, config, all,
+          "all that match and their descendants: one CPU profile, labels pid and process"),
     SECTION("target.unsafe", "writes into the target or stops it; keep: left alone"),
     RANGE("target.unsafe.set_heap_profile_rate", CONFIG_KEY_RATE, config, unsafe.heap_profile_rate,
           0, TABLE_RATE_MAX, "writes runtime.MemProfileRate into the target"),

@@ -30,7 +30,7 @@ static void fill_attr(const struct guard_event_plan *plan, uint64_t period_ns,
         .read_format = plan->has_lost ? PERF_FORMAT_LOST : 0,
         .disabled = 1,
         .inherit = plan->inherit ? 1 : 0,
-        .inherit_thread = plan->inherit && plan->has_inherit_thread ? 1 : 0,
+        .inherit_thread = plan->inherit && plan->has_inherit_thread && !plan->family ? 1 : 0,
         .exclude_kernel = plan->kernel ? 0 : 1,
         .exclude_callchain_kernel = plan->kernel ? 0 : 1,
         .exclude_hv = 1,
@@ -75,7 +75,7 @@ static int step_down(struct guard_event_plan *plan, int err)
         plan->has_lost = 0;
         return 1;
     }
-    if (plan->inherit && plan->has_inherit_thread) {
+    if (plan->inherit && plan->has_inherit_thread && !plan->family) {
         plan->has_inherit_thread = 0;
         return 1;
     }

@@ -28,6 +28,7 @@ struct guard_event_plan {
     int kernel;               /* wanted; 0 after a refusal */
     int has_lost;             /* start with 1; 0 once the kernel did not know it */
     int has_inherit_thread;   /* start with 1; 0: forked children are sampled too */
+    int family;               /* forked children are to be sampled too */
     int settled;              /* start with 0; 1 once an event was opened */
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/num.h"
+#include "guard/cgroup.h"
 #include "guard/relief.h"
 
 enum {
@@ -332,46 +333,140 @@ static bool looks_right(struct search *s, struct find *ret, pid_t pid, const str
     return right;
 }
 
+/* What a scan has seen: candidates, or with target.all every process that is one. */
+struct seen {
+    struct candidate *c;
+    struct kin_row *kin;
+    size_t n, cap;
+};
+
+static int make_room(struct seen *seen, bool all)
+{
+    size_t cap = seen->cap ? seen->cap * 2 : 64;
+    void *p;
+
+    if (seen->n < seen->cap)
+        return 0;
+    p = all ? realloc(seen->kin, cap * sizeof(*seen->kin))
+            : realloc(seen->c, cap * sizeof(*seen->c));
+    if (!p)
+        return -ENOMEM;
+    if (all)
+        seen->kin = p;
+    else
+        seen->c = p;
+    seen->cap = cap;
+    return 0;
+}
+
+static bool other_cgroup(const struct search *s, pid_t pid)
+{
+    char cgroup[PROC_TEXT_MAX_BYTES] = "";
+
+    (void)proc_read(pid, "cgroup", cgroup, sizeof(cgroup));
+    return strcmp(cgroup, s->own_cgroup) != 0;
+}
+
+static int note_candidate(struct search *s, struct find *ret, struct seen *seen, pid_t pid)
+{
+    struct proc_stat st;
+
+    if (!usable(s, pid, &st) || !looks_right(s, ret, pid, &st))
+        return 0;
+    if (!wants_families(s->plan)) {
+        take(ret, pid, st.start_ticks);
+        return 0;
+    }
+    if (make_room(seen, false) != 0)
+        return -ENOMEM;
+    seen->c[seen->n++] = (struct candidate){pid, st.ppid, st.start_ticks, other_cgroup(s, pid)};
+    return 0;
+}
+
+/*
+ * target.all: whoever does not match may descend from one that does. Our own are never in, but for
+ * an ancestor that was named by its number; auto's init programs do not match, their children may.
+ */
+static int note_kin(struct search *s, struct find *ret, struct seen *seen, pid_t pid)
+{
+    struct kin_row *row;
+    struct proc_stat st;
+
+    if (proc_stat(pid, &st) != 0 || st.state == 'Z' || st.state == 'X' || st.kernel_thread)
+        return 0;
+    if (make_room(seen, true) != 0)
+        return -ENOMEM;
+    row = &seen->kin[seen->n++];
+    *row = (struct kin_row){.pid = pid, .ppid = st.ppid, .start_ticks = st.start_ticks};
+    memcpy(row->comm, st.comm, sizeof(row->comm));
+    row->match = usable(s, pid, &st) && looks_right(s, ret, pid, &st);
+    row->never = !row->match &&
+                 (is_ours(s, pid, PLAN_SELECT_AUTO) || is_skipped(s->skip, pid, st.start_ticks));
+    return 0;
+}
+
+/* A child in a container of its own is another application: a runtime's shim has many. */
+static bool same_container(void *ctx, pid_t parent, pid_t child)
+{
+    char of_parent[CGROUP_ID_BYTES] = "", of_child[CGROUP_ID_BYTES] = "";
+    char text[PROC_TEXT_MAX_BYTES];
+
+    (void)ctx;
+    if (proc_read(parent, "cgroup", text, sizeof(text)) > 0)
+        (void)cgroup_container(text, of_parent);
+    if (proc_read(child, "cgroup", text, sizeof(text)) > 0)
+        (void)cgroup_container(text, of_child);
+    return strcmp(of_parent, of_child) == 0;
+}
+
+/* auto and containers: other control groups before our own, as without target.all. */
+static void prefer_others(const struct search *s, struct kin_row *kin, size_t n)
+{
+    bool others = false;
+
+    for (size_t i = 0; i < n && !others; i++)
+        others = kin[i].match && other_cgroup(s, kin[i].pid);
+    for (size_t i = 0; i < n && others; i++)
+        kin[i].match = kin[i].match && other_cgroup(s, kin[i].pid);
+}
+
+static void take_kin(const struct search *s, struct find *ret, struct seen *seen)
+{
+    size_t in;
+
+    if (wants_families(s->plan))
+        prefer_others(s, seen->kin, seen->n);
+    in = kin_close(seen->kin, seen->n, same_container, NULL);
+    if (in == 0)
+        return;
+    take(ret, seen->kin[0].pid, seen->kin[0].start_ticks);
+    ret->kin = (uint32_t)(in < WIRE_MEMBERS_MAX ? in : WIRE_MEMBERS_MAX);
+    ret->kin_missed = (uint32_t)in - ret->kin;
+    memcpy(ret->kin_row, seen->kin, ret->kin * sizeof(ret->kin_row[0]));
+}
+
 static int scan(struct search *s, struct find *ret)
 {
-    struct candidate *c = NULL;
-    size_t n = 0;
-    size_t cap = 0;
+    struct seen seen = {0};
     struct dirent *de;
     DIR *dir = opendir("/proc");
     int r = 0;
 
     if (!dir)
         return -errno;
-    for (int i = 0; i < FIND_PROCESSES_MAX && (de = readdir(dir)) != NULL; i++) {
-        char cgroup[PROC_TEXT_MAX_BYTES] = "";
-        struct proc_stat st;
+    for (int i = 0; i < FIND_PROCESSES_MAX && r == 0 && (de = readdir(dir)) != NULL; i++) {
         pid_t pid;
 
-        if (!proc_number(de->d_name, &pid) || !usable(s, pid, &st) ||
-            !looks_right(s, ret, pid, &st))
-            continue;
-        if (!wants_families(s->plan)) {
-            take(ret, pid, st.start_ticks);
-            continue;
-        }
-        if (n == cap) {
-            struct candidate *p = realloc(c, (cap = cap ? cap * 2 : 64) * sizeof(*c));
-
-            if (!p) {
-                r = -ENOMEM;
-                break;
-            }
-            c = p;
-        }
-        (void)proc_read(pid, "cgroup", cgroup, sizeof(cgroup));
-        c[n++] =
-            (struct candidate){pid, st.ppid, st.start_ticks, strcmp(cgroup, s->own_cgroup) != 0};
+        if (proc_number(de->d_name, &pid))
+            r = s->plan->all ? note_kin(s, ret, &seen, pid) : note_candidate(s, ret, &seen, pid);
     }
     (void)closedir(dir);
-    if (r == 0)
-        take_families(ret, c, n);
-    free(c);
+    if (r == 0 && s->plan->all)
+        take_kin(s, ret, &seen);
+    else if (r == 0)
+        take_families(ret, seen.c, seen.n);
+    free(seen.c);
+    free(seen.kin);
     return r;
 }
 

@@ -5,11 +5,14 @@
  * Never chosen: ourselves, our children, our ancestors (their command line often holds the
  * selector's text), kernel threads, zombies. `auto` also leaves out init programs and, where there
  * are other control groups (a Pod), everything in our own; of a family it takes the eldest.
+ *
+ * With target.all there is no ambiguity: all that match and their descendants are meant (kin.h),
+ * and the eldest of them is the one that is found.
  */
 #ifndef GUARD_FIND_H
 #define GUARD_FIND_H
 
-#include "guard/proc.h"
+#include "guard/kin.h"
 #include "wire/plan.h"
 
 enum {
@@ -35,6 +38,10 @@ struct find {
     pid_t pid;            /* when matches == 1 */
     uint64_t start_ticks; /* of that one: another process with its number does not match */
     char shown[FIND_SHOWN_MAX][FIND_LINE_BYTES]; /* "pid 12  uid 0  server  /app/server --x" */
+    /* target.all: who is meant, eldest first; ${pid} is row 0, of more than fit the youngest miss
+     */
+    uint32_t kin, kin_missed;
+    struct kin_row kin_row[WIRE_MEMBERS_MAX];
     const char *hint; /* why nothing may have been found; constant, "" for none */
 };
 

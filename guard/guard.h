@@ -8,6 +8,7 @@
 #define GUARD_GUARD_H
 
 #include "guard/child.h"
+#include "guard/members.h"
 #include "guard/perf.h"
 #include "guard/rates.h"
 #include "guard/target.h"
@@ -25,6 +26,7 @@ struct guard {
     struct plan plan;
     const char *const *args; /* the user's, for the sidecar */
     struct target target;
+    struct guard_members members; /* target.all: those beside it */
     struct find find;
     struct find_skip skip;
     struct guard_perf perf;
@@ -72,6 +74,8 @@ void supervise_kill_all(struct guard *g);
 int watch_first(struct guard *g);
 /** watch_run(g): has it exited? Is it there again? */
 void watch_run(struct guard *g);
+/** watch_members(g): target.all: look who belongs to the target, unless that was just done. */
+void watch_members(struct guard *g);
 /**
  * watch_relieve(g): in the thread that took over from one that waits for another process without
  * end: whose fault was it, and what is not asked again? -errno: nobody's that we know of.

@@ -240,6 +240,8 @@ static int prepare(struct guard *g, struct err *e)
     r = target_init(&g->target);
     if (r)
         return err_set(e, r, "no memory");
+    g->target.wire.all = g->plan.all;
+    guard_members_init(&g->members, &g->target);
     return 0;
 }
 
@@ -252,6 +254,7 @@ static int work(struct guard *g)
     loop(g);
     supervise_kill_all(g);
     guard_rates_restore(&g->rates, &g->target);
+    guard_members_release(&g->members);
     target_release(&g->target);
     return g->exit_code;
 }

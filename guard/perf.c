@@ -267,10 +267,10 @@ static int attach_somehow(struct guard_perf *p, struct guard_perf_slot *s,
     return r;
 }
 
-static int check_want(const struct guard_perf *p, pid_t pid, uint32_t hz_max,
+static int check_want(const struct guard_perf *p, const struct guard_perf_who *who, uint32_t hz_max,
                       const struct wire_perf_open *want)
 {
-    if (want->slot >= WIRE_PERF_SLOTS || pid <= 0)
+    if (want->slot >= WIRE_PERF_SLOTS || who->count == 0 || who->pid[0] <= 0)
         return -EINVAL;
     if (p->slots[want->slot])
         return -EBUSY;
@@ -291,7 +291,8 @@ static void slot_free(struct guard_perf_slot *s)
     (void)munmap(s, sizeof(*s));
 }
 
-static int slot_new(pid_t pid, const struct wire_perf_open *want, struct guard_perf_slot **ret)
+static int slot_new(const struct guard_perf_who *who, const struct wire_perf_open *want,
+                    struct guard_perf_slot **ret)
 {
     struct guard_perf_slot *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -305,12 +306,19 @@ static int slot_new(pid_t pid, const struct wire_perf_open *want, struct guard_p
         .kernel = want->kernel != 0,
         .has_lost = 1,
         .has_inherit_thread = 1,
+        .family = who->family,
     };
     s->nominal_ns = want->period_ns;
     s->shape = WIRE_PERF_PER_CPU;
     s->set.pages = start_pages(want->period_ns);
-    r = guard_threads_open(&s->threads, pid);
+    r = guard_threads_open(&s->threads, who->pid[0]);
+    for (uint32_t i = 1; i < who->count && r == 0; i++) {
+        r = guard_threads_add(&s->threads, who->pid[i]);
+        if (r == -ESRCH)
+            r = 0; /* it has just ended */
+    }
     if (r) {
+        guard_threads_close(&s->threads);
         (void)munmap(s, sizeof(*s));
         return r;
     }
@@ -326,13 +334,13 @@ static void text_remark(const struct guard_perf_slot *s, char text[static WIRE_T
                        "event and new threads are found once a second; %u threads are not "
                        "sampled; raise the limit of open files",
                        s->set.budget, s->missed);
-    else if (!s->set.plan.has_inherit_thread)
+    else if (!s->set.plan.has_inherit_thread && !s->set.plan.family)
         (void)snprintf(text, WIRE_TEXT_BYTES,
                        "this kernel (before 5.13) counts forked children with the target; their "
                        "samples are dropped");
 }
 
-void guard_perf_open(struct guard_perf *p, pid_t pid, uint32_t hz_max,
+void guard_perf_open(struct guard_perf *p, const struct guard_perf_who *who, uint32_t hz_max,
                      const struct wire_perf_open *want, struct wire_perf_opened *ret, int *ret_fd)
 {
     struct guard_perf_slot *s = NULL;
@@ -341,9 +349,9 @@ void guard_perf_open(struct guard_perf *p, pid_t pid, uint32_t hz_max,
 
     memset(ret, 0, sizeof(*ret));
     *ret_fd = -1;
-    r = check_want(p, pid, hz_max, want);
+    r = check_want(p, who, hz_max, want);
     if (r == 0)
-        r = slot_new(pid, want, &s);
+        r = slot_new(who, want, &s);
     if (r == 0) {
         s->set.budget = descriptor_budget(p);
         r = attach_somehow(p, s, want);
@@ -366,6 +374,29 @@ void guard_perf_open(struct guard_perf *p, pid_t pid, uint32_t hz_max,
     ret->threads_missed = s->missed;
     text_remark(s, ret->text);
     *ret_fd = fd;
+}
+
+bool guard_perf_wants(const struct guard_perf *p, uint32_t slot)
+{
+    const struct guard_perf_slot *s = slot_of(p, slot);
+
+    return s && s->set.plan.family && s->shape == WIRE_PERF_PER_THREAD;
+}
+
+bool guard_perf_add(struct guard_perf *p, uint32_t slot, pid_t pid)
+{
+    struct guard_perf_slot *s = slot_of(p, slot);
+
+    return s && !guard_threads_exists(&s->threads, (uint32_t)pid) &&
+           guard_threads_add(&s->threads, pid) == 0;
+}
+
+void guard_perf_unadd(struct guard_perf *p, uint32_t slot)
+{
+    struct guard_perf_slot *s = slot_of(p, slot);
+
+    if (s)
+        guard_threads_unadd(&s->threads);
 }
 
 void guard_perf_rings(const struct guard_perf *p, uint32_t slot, uint32_t from,

@@ -10,12 +10,14 @@
  * a CPU owns its ring (mapped here too, since SET_OUTPUT needs a ring and the locked memory is to
  * be the guard's), the others join it. All stay open to the end: closing an event would end what
  * was inherited from it. Descriptors = threads x CPUs.
+ * Several processes (target.all) share the rings, one a CPU all the same; what they fork inherits.
  * Shape PER_THREAD, when those are too many: one event and one small ring a thread, nothing
  * inherited; new threads are found by listing at each tick.
  */
 #ifndef GUARD_PERF_H
 #define GUARD_PERF_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "guard/event.h"
@@ -34,6 +36,13 @@ enum {
 
 struct guard_perf_slot; /* opaque */
 
+/* The processes of one session. */
+struct guard_perf_who {
+    pid_t pid[WIRE_MEMBERS_MAX]; /* [0]: the session ends with this one */
+    uint32_t count;
+    bool family; /* processes that they fork are sampled too, from their first moment on */
+};
+
 struct guard_perf {
     struct guard_perf_slot *slots[WIRE_PERF_SLOTS]; /* NULL: free */
     uint64_t random;                                /* state of a xorshift64* */
@@ -46,14 +55,23 @@ void guard_perf_init(struct guard_perf *p);
 void guard_perf_release(struct guard_perf *p);
 
 /**
- * guard_perf_open(p, pid, hz_max, want, ret, ret_fd): open the events of ${pid}, disabled. The
- * caller makes sure before and after that ${pid} is still its target (pidfd), and has checked the
- * generation. Fills ${ret} with result and text; on success *ret_fd is a bulk of struct
+ * guard_perf_open(p, who, hz_max, want, ret, ret_fd): open the events of ${who}, disabled. The
+ * caller makes sure before and after that all of them are still its targets (pidfd), and has
+ * checked the generation. Fills ${ret} with result and text; on success *ret_fd is a bulk of struct
  * wire_event, the caller's to close. ${ret}->text may hold a remark then. A period shorter than
  * 1/${hz_max} s is refused: -EINVAL. May take GUARD_PERF_ATTACH_MAX_MS and some.
  */
-void guard_perf_open(struct guard_perf *p, pid_t pid, uint32_t hz_max,
+void guard_perf_open(struct guard_perf *p, const struct guard_perf_who *who, uint32_t hz_max,
                      const struct wire_perf_open *want, struct wire_perf_opened *ret, int *ret_fd);
+
+/** guard_perf_wants(p, slot): must it be told of new processes? Not where they inherit. */
+bool guard_perf_wants(const struct guard_perf *p, uint32_t slot);
+
+/** guard_perf_add(p, slot, pid): one more from the next tick on; false: it has that one already, or
+ * as many as it can. Checked before and after, as for guard_perf_open(); _unadd(): not after all.
+ */
+bool guard_perf_add(struct guard_perf *p, uint32_t slot, pid_t pid);
+void guard_perf_unadd(struct guard_perf *p, uint32_t slot);
 
 /** guard_perf_rings(p, slot, from, ret): descriptors stay the guard's; head.count 0 at the end. */
 void guard_perf_rings(const struct guard_perf *p, uint32_t slot, uint32_t from,

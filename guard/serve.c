@@ -4,6 +4,19 @@
 #include <errno.h>
 #include <unistd.h>
 
+enum {
+    PERF_OPEN_TRIES_MAX = 5, /* members that end while their events are opened */
+};
+
+/* Whose generation is it? With target.all perhaps another member's; else the first one's, or
+ * nobody's, which it says itself. */
+static struct target *holder(struct guard *g, uint32_t generation)
+{
+    struct target *t = g->plan.all ? guard_members_of(&g->members, generation) : NULL;
+
+    return t ? t : &g->target;
+}
+
 static void on_target(void *ctx, struct wire_target *ret)
 {
     struct guard *g = ctx;
@@ -16,14 +29,14 @@ static int on_maps(void *ctx, uint32_t generation, int *ret_fd, uint32_t *ret_tr
 {
     struct guard *g = ctx;
 
-    return target_maps(&g->target, generation, ret_fd, ret_truncated);
+    return target_maps(holder(g, generation), generation, ret_fd, ret_truncated);
 }
 
 static int on_file(void *ctx, const struct wire_file *file, int *ret_fd)
 {
     struct guard *g = ctx;
 
-    return target_file(&g->target, file, ret_fd);
+    return target_file(holder(g, file->generation), file, ret_fd);
 }
 
 static void on_file_done(void *ctx, int fd)
@@ -38,14 +51,24 @@ static int on_read(void *ctx, uint32_t generation, const struct wire_range *rang
 {
     struct guard *g = ctx;
 
-    return target_read(&g->target, generation, ranges, count, ret_got);
+    return target_read(holder(g, generation), generation, ranges, count, ret_got);
 }
 
 static int on_cmdline(void *ctx, uint32_t generation, int *ret_fd)
 {
     struct guard *g = ctx;
 
-    return target_cmdline(&g->target, generation, ret_fd);
+    return target_cmdline(holder(g, generation), generation, ret_fd);
+}
+
+static void on_members(void *ctx, uint32_t generation, struct wire_members *ret)
+{
+    struct guard *g = ctx;
+
+    if (generation != g->target.wire.generation || !target_alive(&g->target))
+        return;
+    watch_members(g);
+    *ret = g->members.known;
 }
 
 static int on_rate(void *ctx, const struct wire_rate_ask *ask)
@@ -67,25 +90,56 @@ static void on_blame(void *ctx)
         supervise_broken(g, &g->front, "the sampler says so");
 }
 
+/* One that the kernel refuses would be the end of the whole session. */
+static bool may_sample(const struct target *t)
+{
+    return (t->wire.rights & WIRE_RIGHT_PERF) && target_alive(t);
+}
+
+/* Who is sampled: the first one and, with target.all, every other member. */
+static struct guard_perf_who who_of(struct guard *g)
+{
+    struct guard_perf_who who = {.pid = {g->target.pid}, .count = 1, .family = g->plan.all};
+
+    for (size_t i = 0; g->plan.all && i < WIRE_MEMBERS_MAX - 1; i++) {
+        if (may_sample(&g->members.other[i]))
+            who.pid[who.count++] = g->members.other[i].pid;
+    }
+    return who;
+}
+
+/* Are all of them still the processes that are held? Their numbers may be others' by now. */
+static bool still_held(struct guard *g, const struct guard_perf_who *who)
+{
+    struct guard_perf_who now = who_of(g);
+
+    return target_alive(&g->target) && now.count == who->count;
+}
+
 static void on_perf_open(void *ctx, const struct wire_perf_open *want, struct wire_perf_opened *ret,
                          int *ret_fd)
 {
     struct guard *g = ctx;
 
-    if (!target_alive(&g->target) || want->generation != g->target.wire.generation) {
-        ret->result = g->target.pidfd < 0 ? -ESRCH : -ESTALE;
-        return;
-    }
-    guard_perf_open(&g->perf, g->target.pid, g->plan.hz_max, want, ret, ret_fd);
-    if (ret->result == 0 && !target_alive(&g->target)) {
-        /* the pid may have been another's while the events were opened: nothing of it is kept */
+    watch_members(g);
+    for (int i = 0; i < PERF_OPEN_TRIES_MAX; i++) {
+        struct guard_perf_who who = who_of(g);
         struct wire_perf_closed closed;
 
+        if (!target_alive(&g->target) || want->generation != g->target.wire.generation) {
+            memset(ret, 0, sizeof(*ret));
+            ret->result = g->target.pidfd < 0 ? -ESRCH : -ESTALE;
+            return;
+        }
+        guard_perf_open(&g->perf, &who, g->plan.hz_max, want, ret, ret_fd);
+        if (ret->result != 0 || still_held(g, &who))
+            return;
+        /* a pid may have been another's while the events were opened: nothing of it is kept */
         guard_perf_close(&g->perf, want->slot, &closed);
         (void)close(*ret_fd);
         *ret_fd = -1;
         memset(ret, 0, sizeof(*ret));
-        ret->result = -ESRCH;
+        ret->result = target_alive(&g->target) ? -EAGAIN : -ESRCH;
     }
 }
 
@@ -103,11 +157,26 @@ static int on_perf_enable(void *ctx, uint32_t slot, int on)
     return guard_perf_enable(&g->perf, slot, on);
 }
 
+/* New members, where nothing is inherited. */
+static void follow(struct guard *g, uint32_t slot)
+{
+    if (!g->plan.all || !guard_perf_wants(&g->perf, slot))
+        return;
+    watch_members(g);
+    for (size_t i = 0; i < WIRE_MEMBERS_MAX - 1; i++) {
+        const struct target *t = &g->members.other[i];
+
+        if (may_sample(t) && guard_perf_add(&g->perf, slot, t->pid) && !target_alive(t))
+            guard_perf_unadd(&g->perf, slot); /* perhaps another process by then */
+    }
+}
+
 static void on_perf_tick(void *ctx, uint32_t slot, const struct wire_period *periods,
                          uint32_t count, struct wire_perf_ticked *ret, uint32_t *ret_from)
 {
     struct guard *g = ctx;
 
+    follow(g, slot);
     guard_perf_tick(&g->perf, slot, periods, count, ret, ret_from);
     if (!target_alive(&g->target))
         ret->result = -ESRCH;
@@ -143,6 +212,7 @@ const struct answer_guard_ops *serve_ops(void)
         .perf_close = on_perf_close,
         .perf_is_open = on_perf_is_open,
         .rate = on_rate,
+        .members = on_members,
         .blame = on_blame,
     };
 

@@ -57,6 +57,20 @@ int target_init(struct target *t)
     return r;
 }
 
+void target_init_member(struct target *t, struct target *first)
+{
+    memset(t, 0, sizeof(*t));
+    t->first = first;
+    t->pidfd = -1;
+    t->arena_fd = -1;
+    target_drop(t, WIRE_TARGET_WAITING, "");
+}
+
+static struct target *first_of(struct target *t)
+{
+    return t->first ? t->first : t;
+}
+
 void target_release(struct target *t)
 {
     if (!t)
@@ -74,6 +88,7 @@ void target_release(struct target *t)
 void target_drop(struct target *t, uint32_t state, const char *reason)
 {
     uint32_t generation = t->wire.generation;
+    uint32_t all = t->wire.all;
 
     if (t->pidfd >= 0)
         (void)close(t->pidfd);
@@ -82,6 +97,7 @@ void target_drop(struct target *t, uint32_t state, const char *reason)
     t->blocked = 0;
     memset(&t->wire, 0, sizeof(t->wire));
     t->wire.generation = generation;
+    t->wire.all = all;
     t->wire.state = state;
     codec_text(t->wire.reason, sizeof(t->wire.reason), reason);
 }
@@ -229,7 +245,6 @@ static void probe(struct target *t)
 int target_take(struct target *t, pid_t pid, uint64_t start_ticks)
 {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    uint32_t generation = t->wire.generation;
     char exe[PROC_PATH_BYTES];
     char cgroup[PROC_TEXT_MAX_BYTES];
     struct proc_stat st;
@@ -245,7 +260,7 @@ int target_take(struct target *t, pid_t pid, uint64_t start_ticks)
         target_drop(t, WIRE_TARGET_WAITING, "");
         return -ESRCH;
     }
-    t->wire.generation = generation + 1;
+    t->wire.generation = ++first_of(t)->given;
     t->wire.state = WIRE_TARGET_UP;
     t->wire.pid = (uint32_t)pid;
     t->wire.uid = (uint32_t)uid;
@@ -263,7 +278,7 @@ const char *target_relieve(struct target *t)
 {
     uint32_t act = t->doing;
 
-    if (!act || make_arena(t) != 0)
+    if (!act || make_arena(first_of(t)) != 0)
         return NULL;
     t->doing = 0;
     t->blocked |= act;
@@ -419,7 +434,7 @@ int target_read(struct target *t, uint32_t generation, const struct wire_range *
     if (r)
         return r;
     for (uint32_t k = 0; k < count; k++) {
-        local[k] = (struct iovec){t->arena + at, ranges[k].bytes};
+        local[k] = (struct iovec){first_of(t)->arena + at, ranges[k].bytes};
         remote[k] = (struct iovec){(void *)(uintptr_t)ranges[k].address, ranges[k].bytes};
         at += ((size_t)ranges[k].bytes + 7) & ~(size_t)7;
         ret_got[k] = 0;

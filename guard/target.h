@@ -21,17 +21,25 @@ enum target_act {
 };
 
 struct target {
+    /* NULL: the first one of its target, which has the arena and the count of generations; another
+     * member (members.h) uses those of the first */
+    struct target *first;
     int pidfd; /* -1: no target now */
     pid_t pid;
     struct wire_target wire; /* what the others are told */
     uint8_t *arena;          /* WIRE_ARENA_BYTES, shared with the sampler */
     int arena_fd;
+    uint32_t given;   /* generations so far */
     uint32_t doing;   /* enum target_act bits: under way now */
     uint32_t blocked; /* enum target_act bits: it let us wait; refused with -EIO from then on */
 };
 
 /** target_init(t): no target; makes the arena (size sealed). 0 or -errno. */
 int target_init(struct target *t);
+
+/** target_init_member(t, first): no process; a further one of ${first}'s, which outlives it. */
+void target_init_member(struct target *t, struct target *first);
+
 void target_release(struct target *t);
 
 /**

@@ -15,18 +15,58 @@ enum {
     THREADS_BITS = 8 * sizeof(unsigned long),
 };
 
-int guard_threads_open(struct guard_threads *t, pid_t pid)
+static int open_proc(pid_t pid)
 {
     char path[THREADS_PATH_BYTES];
 
+    (void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int guard_threads_open(struct guard_threads *t, pid_t pid)
+{
     /* fails before Linux 5.3, and that is fine: pid_fd is then negative */
     t->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    (void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-    t->proc_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    t->proc_fd = open_proc(pid);
     if (t->proc_fd < 0) {
         guard_threads_close(t);
         return -ESRCH;
     }
+    return 0;
+}
+
+/* Those that have ended make room. */
+static void forget_ended(struct guard_threads *t)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < t->others; i++) {
+        if (faccessat(t->other_fd[i], "task", F_OK, 0) == 0)
+            t->other_fd[kept++] = t->other_fd[i];
+        else
+            (void)close(t->other_fd[i]);
+    }
+    t->others = kept;
+}
+
+void guard_threads_unadd(struct guard_threads *t)
+{
+    if (t->others > 0)
+        (void)close(t->other_fd[--t->others]);
+}
+
+int guard_threads_add(struct guard_threads *t, pid_t pid)
+{
+    int fd;
+
+    if (t->others >= WIRE_MEMBERS_MAX - 1)
+        forget_ended(t);
+    if (t->others >= WIRE_MEMBERS_MAX - 1)
+        return -E2BIG;
+    fd = open_proc(pid);
+    if (fd < 0)
+        return -ESRCH;
+    t->other_fd[t->others++] = fd;
     return 0;
 }
 
@@ -37,16 +77,18 @@ void guard_threads_close(struct guard_threads *t)
     if (t->pid_fd >= 0)
         (void)close(t->pid_fd);
     t->proc_fd = t->pid_fd = -1;
+    for (uint32_t i = 0; i < t->others; i++)
+        (void)close(t->other_fd[i]);
+    t->others = 0;
 }
 
-int guard_threads_list(struct guard_threads *t)
+static int list_of(struct guard_threads *t, int proc_fd)
 {
-    int fd = openat(t->proc_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(proc_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const struct dirent *d;
     uint64_t tid;
     DIR *dir;
 
-    t->nlist = 0;
     if (fd < 0)
         return errno == ENOENT ? -ESRCH : -errno;
     dir = fdopendir(fd);
@@ -58,7 +100,22 @@ int guard_threads_list(struct guard_threads *t)
         if (num_u64(d->d_name, strlen(d->d_name), 10, INT32_MAX, &tid) == 0 && tid > 0)
             t->list[t->nlist++] = (uint32_t)tid;
     (void)closedir(dir);
-    return t->nlist ? 0 : -ESRCH;
+    return 0;
+}
+
+int guard_threads_list(struct guard_threads *t)
+{
+    int r;
+
+    t->nlist = 0;
+    r = list_of(t, t->proc_fd);
+    if (r)
+        return r;
+    if (t->nlist == 0)
+        return -ESRCH;
+    for (uint32_t i = 0; i < t->others; i++)
+        (void)list_of(t, t->other_fd[i]); /* one that has ended has no threads */
+    return 0;
 }
 
 int guard_threads_exists(const struct guard_threads *t, uint32_t tid)
@@ -66,7 +123,13 @@ int guard_threads_exists(const struct guard_threads *t, uint32_t tid)
     char path[THREADS_PATH_BYTES];
 
     (void)snprintf(path, sizeof(path), "task/%u", tid);
-    return faccessat(t->proc_fd, path, F_OK, 0) == 0;
+    if (faccessat(t->proc_fd, path, F_OK, 0) == 0)
+        return 1;
+    for (uint32_t i = 0; i < t->others; i++) {
+        if (faccessat(t->other_fd[i], path, F_OK, 0) == 0)
+            return 1;
+    }
+    return 0;
 }
 
 int guard_threads_gone(const struct guard_threads *t)

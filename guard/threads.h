@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "wire/wire.h"
+
 enum {
     GUARD_THREADS_MAX = 65536,                   /* names read in one listing, tids remembered */
     GUARD_THREADS_CPUS_MAX = 8192,               /* NR_CPUS of the largest x86-64 configuration */
@@ -21,6 +23,8 @@ enum {
 struct guard_threads {
     int proc_fd; /* /proc/PID */
     int pid_fd;  /* -1 before Linux 5.3 */
+    uint32_t others;
+    int other_fd[WIRE_MEMBERS_MAX - 1]; /* /proc/PID of further processes (target.all) */
     uint32_t nlist, nseen, cpus;
     uint16_t cpu[GUARD_THREADS_CPUS_MAX]; /* numbers of the CPUs, ascending */
     uint32_t list[GUARD_THREADS_MAX];     /* tids, as listed last */
@@ -30,16 +34,25 @@ struct guard_threads {
 /** guard_threads_open(t, pid): ${t} is zeroed memory. 0, -ESRCH. */
 int guard_threads_open(struct guard_threads *t, pid_t pid);
 
+/** guard_threads_add(t, pid): this process's threads too. 0, -ESRCH, -E2BIG. */
+int guard_threads_add(struct guard_threads *t, pid_t pid);
+
+/** guard_threads_unadd(t): the one that was added last is not one of them after all. */
+void guard_threads_unadd(struct guard_threads *t);
+
 /** guard_threads_close(t): repeatable. */
 void guard_threads_close(struct guard_threads *t);
 
-/** guard_threads_list(t): fill t->list with the tids there are now. 0, -ESRCH, -errno. */
+/**
+ * guard_threads_list(t): fill t->list with the tids there are now. 0, -ESRCH (the first process has
+ * gone; others may), -errno.
+ */
 int guard_threads_list(struct guard_threads *t);
 
-/** guard_threads_exists(t, tid): is this a thread of the target, now? */
+/** guard_threads_exists(t, tid): is this a thread of one of the processes, now? */
 int guard_threads_exists(const struct guard_threads *t, uint32_t tid);
 
-/** guard_threads_gone(t): 1 when the target ended (a zombie has ended). */
+/** guard_threads_gone(t): 1 when the first process ended (a zombie has ended). */
 int guard_threads_gone(const struct guard_threads *t);
 
 /**

@@ -61,6 +61,8 @@ static void found(struct guard *g, const struct find *f)
     if (target_take(&g->target, f->pid, f->start_ticks) != 0)
         return; /* it went in the meantime: the next look finds the next one */
     guard_rates_found(&g->rates, &g->target);
+    if (g->plan.all)
+        (void)guard_members_take(&g->members, f);
     log_info("target found", LOG_U64("pid", w->pid), LOG_STR("name", w->name),
              LOG_U64("generation", w->generation),
              LOG_STR(w->reason[0] ? "limits" : NULL, w->reason));
@@ -82,7 +84,8 @@ static void look(struct guard *g)
     } else if (f->matches == 1) {
         found(g, f);
     } else if (f->matches > 1) {
-        (void)snprintf(reason, sizeof(reason), "%u processes match %.200s; choose one by --pid",
+        (void)snprintf(reason, sizeof(reason),
+                       "%u processes match %.200s; choose one by --pid, or take them --all",
                        f->matches, who);
         without(g, WIRE_TARGET_AMBIGUOUS, reason);
     } else {
@@ -92,6 +95,20 @@ static void look(struct guard *g)
                 reason);
     }
     g->search_at_ns = clock_mono_ns() + GUARD_SEARCH_MS * CLOCK_NS_PER_MS;
+}
+
+void watch_members(struct guard *g)
+{
+    pid_t ours[] = {g->sampler.pid, g->front.pid};
+    uint64_t began_ns = clock_mono_ns();
+
+    if (!g->plan.all || !target_alive(&g->target) || !guard_members_due(&g->members))
+        return;
+    if (find_target(&g->plan, &g->skip, ours, 2, &g->find) != 0)
+        return; /* as it was; the next look may go better */
+    if (guard_members_take(&g->members, &g->find))
+        g->status_due = true;
+    guard_members_rest(&g->members, clock_mono_ns() - began_ns);
 }
 
 int watch_first(struct guard *g)
@@ -122,6 +139,7 @@ void watch_run(struct guard *g)
             return;
         log_info("target exited", LOG_U64("pid", g->target.pid),
                  LOG_STR("name", g->target.wire.name));
+        guard_members_release(&g->members);
         if (g->plan.select == PLAN_SELECT_PID)
             target_drop(&g->target, WIRE_TARGET_GONE, "the process with that pid has exited");
         else
@@ -155,6 +173,7 @@ void watch_reload(struct guard *g)
 
 int watch_relieve(struct guard *g)
 {
+    struct target *waiting;
     const char *what;
     pid_t pid = g->find.at;
 
@@ -164,10 +183,13 @@ int watch_relieve(struct guard *g)
                   LOG_U64("pid", (uint64_t)pid));
         return 0;
     }
-    what = target_relieve(&g->target);
+    waiting = guard_members_doing(&g->members);
+    if (!waiting)
+        waiting = &g->target;
+    what = target_relieve(waiting);
     if (!what)
         return -EIO;
-    log_error("the target lets its reader wait without end", LOG_U64("pid", g->target.wire.pid),
+    log_error("the target lets its reader wait without end", LOG_U64("pid", waiting->wire.pid),
               LOG_STR("not_read_any_more", what));
     watch_news(g);
     supervise_blocked(g);
@@ -187,8 +209,13 @@ static void process_use(struct wire_process *ret, const struct child *c, pid_t p
 
 static void tell_front(struct guard *g)
 {
-    struct wire_status s = {.target = g->target.wire};
+    struct wire_status s;
     int r;
+
+    watch_members(g);
+    memset(&s, 0, sizeof(s));
+    s.target = g->target.wire;
+    s.members = g->members.known;
 
     process_use(&s.process[WIRE_PROGRAM_GUARD], NULL, getpid());
     process_use(&s.process[WIRE_PROGRAM_SAMPLER], &g->sampler, g->sampler.pid);

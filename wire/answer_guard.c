@@ -232,6 +232,16 @@ static int on_rate(struct call *c)
     return reply(c, WIRE_ANS_RATE, &res, sizeof(res), NULL, 0, -1);
 }
 
+static int on_members(struct call *c)
+{
+    struct wire_members members = {0};
+    struct wire_gen q;
+
+    memcpy(&q, c->p->body, sizeof(q));
+    c->ops->members(c->ctx, q.generation, &members);
+    return reply(c, WIRE_ANS_MEMBERS, &members, sizeof(members), NULL, 0, -1);
+}
+
 static int on_blame(struct call *c)
 {
     c->ops->blame(c->ctx);
@@ -254,6 +264,7 @@ int answer_guard_one(struct link *l, const struct answer_guard_ops *ops, void *c
         {WIRE_ASK_PERF_TICK, on_perf_tick},
         {WIRE_ASK_PERF_CLOSE, on_perf_close},
         {WIRE_ASK_RATE, on_rate},
+        {WIRE_ASK_MEMBERS, on_members},
         {WIRE_TELL_BLAME, on_blame},
     };
     struct packet p;

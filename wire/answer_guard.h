@@ -35,6 +35,8 @@ struct answer_guard_ops {
                       struct wire_perf_ticked *ret, uint32_t *ret_from);
     void (*perf_close)(void *ctx, uint32_t slot, struct wire_perf_closed *ret);
     int (*perf_is_open)(void *ctx, uint32_t slot); /* 1 when that slot is open */
+    /* zeroed before; left so when that generation is not the first one's */
+    void (*members)(void *ctx, uint32_t generation, struct wire_members *ret);
     /* -EPROTO: impossible values, which end the sampler */
     int (*rate)(void *ctx, const struct wire_rate_ask *ask);
     void (*blame)(void *ctx);

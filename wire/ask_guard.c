@@ -9,7 +9,7 @@
 
 static int target_ok(const struct wire_target *t)
 {
-    return t->state <= WIRE_TARGET_AMBIGUOUS && t->mode <= WIRE_MODE_RESTRICTED &&
+    return t->state <= WIRE_TARGET_AMBIGUOUS && t->mode <= WIRE_MODE_RESTRICTED && t->all <= 1 &&
            codec_rates_ok(t->rate) && codec_text_ok(t->name, sizeof(t->name)) &&
            codec_text_ok(t->container, sizeof(t->container)) &&
            codec_text_ok(t->reason, sizeof(t->reason));
@@ -324,6 +324,23 @@ int ask_guard_rate(struct ask_guard *g, const struct wire_rate_ask *want)
     int r = ask(g, WIRE_ASK_RATE, WIRE_ANS_RATE, want, sizeof(*want), NULL, 0);
 
     return r ? r : result_only(g);
+}
+
+int ask_guard_members(struct ask_guard *g, uint32_t generation, struct wire_members *ret)
+{
+    struct wire_gen q = {.generation = generation};
+    struct wire_members m;
+    int r = ask(g, WIRE_ASK_MEMBERS, WIRE_ANS_MEMBERS, &q, sizeof(q), NULL, 0);
+
+    if (r)
+        return r;
+    memcpy(&m, g->packet.body, sizeof(m));
+    if (!codec_members_ok(&m)) {
+        g->link.why = "members with impossible values";
+        return -EPROTO;
+    }
+    *ret = m;
+    return 0;
 }
 
 int ask_guard_blame(struct ask_guard *g)

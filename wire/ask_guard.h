@@ -75,6 +75,13 @@ int ask_guard_perf_close(struct ask_guard *g, uint32_t slot, struct wire_perf_cl
  */
 int ask_guard_rate(struct ask_guard *g, const struct wire_rate_ask *ask);
 
+/**
+ * ask_guard_members(g, generation, ret): have the guard look who belongs to the target (it does so
+ * at most every GUARD_MEMBERS_MIN_MS), and who that is. count 0: there is no target, or another
+ * one, or it has only one process (wire_target.all is 0).
+ */
+int ask_guard_members(struct ask_guard *g, uint32_t generation, struct wire_members *ret);
+
 /** ask_guard_blame(g): the front broke the rules; the guard ends it. */
 int ask_guard_blame(struct ask_guard *g);
 

@@ -8,12 +8,14 @@
 _Static_assert(sizeof(struct wire_head) == 16, "no padding");
 _Static_assert(sizeof(struct wire_rate) == 40 && sizeof(struct wire_rate_ask) == 32, "no padding");
 _Static_assert(sizeof(struct wire_target) ==
-                   8 * 4 + 2 * 8 + 2 * 4 + WIRE_RATES * sizeof(struct wire_rate) + WIRE_NAME_BYTES +
+                   8 * 4 + 2 * 8 + 4 * 4 + WIRE_RATES * sizeof(struct wire_rate) + WIRE_NAME_BYTES +
                        WIRE_CONTAINER_BYTES + WIRE_TEXT_BYTES,
                "no padding");
 _Static_assert(sizeof(struct wire_status) == sizeof(struct wire_target) +
                                                  WIRE_PROGRAMS * sizeof(struct wire_process) + 8 +
-                                                 WIRE_TEXT_BYTES,
+                                                 WIRE_TEXT_BYTES + sizeof(struct wire_members),
+               "no padding");
+_Static_assert(sizeof(struct wire_members) == 8 + WIRE_MEMBERS_MAX * (6 * 4 + 8 + WIRE_NAME_BYTES),
                "no padding");
 _Static_assert(sizeof(struct wire_perf_open) == 32, "no padding");
 _Static_assert(sizeof(struct wire_perf_opened) == 32 + WIRE_TEXT_BYTES, "no padding");
@@ -112,6 +114,20 @@ bool codec_rates_ok(const struct wire_rate rates[static WIRE_RATES])
 {
     for (size_t i = 0; i < WIRE_RATES; i++) {
         if (rates[i].state >= WIRE_RATE_STATES || rates[i].zero)
+            return false;
+    }
+    return true;
+}
+
+bool codec_members_ok(const struct wire_members *m)
+{
+    if (m->count > WIRE_MEMBERS_MAX)
+        return false;
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct wire_member *row = &m->row[i];
+
+        if (row->generation == 0 || row->mode > WIRE_MODE_RESTRICTED || row->apart > 1 ||
+            !codec_text_ok(row->name, sizeof(row->name)))
             return false;
     }
     return true;

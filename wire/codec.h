@@ -49,6 +49,9 @@ bool codec_text_ok(const char *text, size_t bytes);
 /** codec_rates_ok(rates): states that there are. */
 bool codec_rates_ok(const struct wire_rate rates[static WIRE_RATES]);
 
+/** codec_members_ok(m): so many as there are, each with a generation, a clean name and a mode. */
+bool codec_members_ok(const struct wire_members *m);
+
 /** codec_text(dst, bytes, src): copy for sending: cut, cleaned, rest zeroed. */
 void codec_text(char *dst, size_t bytes, const char *src);
 

@@ -16,7 +16,8 @@ static bool status_ok(const struct wire_status *s)
            codec_text_ok(s->target.name, sizeof(s->target.name)) &&
            codec_text_ok(s->target.container, sizeof(s->target.container)) &&
            codec_text_ok(s->target.reason, sizeof(s->target.reason)) &&
-           codec_text_ok(s->note, sizeof(s->note));
+           codec_text_ok(s->note, sizeof(s->note)) && s->target.all <= 1 &&
+           codec_members_ok(&s->members);
 }
 
 int front_hear(struct link *l, int timeout_ms, struct front_news *ret)

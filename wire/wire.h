@@ -39,6 +39,7 @@ enum {
     WIRE_CONTAINER_BYTES = 72,
     WIRE_NAME_BYTES = 64,
     WIRE_HZ_MAX = 10000,
+    WIRE_MEMBERS_MAX = 32, /* processes of one target (target.all), the first one with them */
     WIRE_SECONDS_MAX = 3600,
 };
 
@@ -92,13 +93,16 @@ enum {
     X(ANS_STATS, 44, SAMPLER, FRONT, sizeof(struct wire_stats), 0, 0, ANY, MANY)                 \
     /* the one thing that is written into the target, where target.unsafe says so */             \
     X(ASK_RATE, 45, SAMPLER, GUARD, sizeof(struct wire_rate_ask), 0, 0, RUN, MANY)               \
-    X(ANS_RATE, 46, GUARD, SAMPLER, sizeof(struct wire_result), 0, 0, ANY, MANY)
+    X(ANS_RATE, 46, GUARD, SAMPLER, sizeof(struct wire_result), 0, 0, ANY, MANY)                 \
+    /* target.all: who belongs to it just now */                                                 \
+    X(ASK_MEMBERS, 51, SAMPLER, GUARD, sizeof(struct wire_gen), 0, 0, RUN, MANY)                 \
+    X(ANS_MEMBERS, 52, GUARD, SAMPLER, sizeof(struct wire_members), 0, 0, ANY, MANY)
 
 enum wire_type {
 #define X(name, number, from, to, body, tail, fds, when, times) WIRE_##name = number,
     WIRE_TABLE(X)
 #undef X
-        WIRE_TYPE_END = 47,
+        WIRE_TYPE_END = 53,
 };
 
 enum wire_role { WIRE_ROLE_GUARD, WIRE_ROLE_SAMPLER, WIRE_ROLE_FRONT };
@@ -122,7 +126,7 @@ struct wire_head {
 };
 
 /* Changes with every change of the table: an old sampler beside a new guard is refused. */
-#define WIRE_MAGIC UINT32_C(0x504c0002)
+#define WIRE_MAGIC UINT32_C(0x504c0003)
 
 enum wire_target_state {
     WIRE_TARGET_WAITING, /* not found yet, or gone and not back yet */
@@ -189,10 +193,31 @@ struct wire_target {
     uint64_t start_ticks;   /* stat field 22: with the pid, who it is */
     uint32_t pid;           /* for people (log, status); never sent back */
     uint32_t uid;
+    uint32_t all; /* 1: target.all, the processes of one target are in struct wire_members */
+    uint32_t zero;
     struct wire_rate rate[WIRE_RATES];
     char name[WIRE_NAME_BYTES];           /* comm or the executable's base name, printable */
     char container[WIRE_CONTAINER_BYTES]; /* the container it runs in, 64 hex digits; "": none */
     char reason[WIRE_TEXT_BYTES]; /* why it is not up, or what is refused and what would grant it */
+};
+
+/* One process of a target with target.all, as the guard holds it. */
+struct wire_member {
+    uint32_t generation; /* from the same count as the first one's; not 0 */
+    uint32_t pid;        /* a label of its samples, and how they are told apart; never sent back */
+    uint32_t uid;
+    uint32_t rights;        /* enum wire_right bits */
+    uint32_t mode;          /* enum wire_mode */
+    uint32_t apart;         /* 1: a match of its own, no descendant of another member */
+    uint64_t start_real_ns; /* since 1970 */
+    char name[WIRE_NAME_BYTES];
+};
+
+/* Row 0 is the first one, whose news is struct wire_target; all of them run. Zero without all. */
+struct wire_members {
+    uint32_t count;
+    uint32_t missed; /* found beyond WIRE_MEMBERS_MAX */
+    struct wire_member row[WIRE_MEMBERS_MAX];
 };
 
 struct wire_hello {
@@ -343,6 +368,7 @@ struct wire_status {
     uint32_t sampler_up;        /* 1: the link to the sampler (the last one sent) is alive */
     uint32_t sampler_signal;    /* signal that ended the last sampler, 0: none or by itself */
     char note[WIRE_TEXT_BYTES]; /* why the sampler is not up */
+    struct wire_members members;
 };
 
 enum wire_cpu_flag {

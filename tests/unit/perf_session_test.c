@@ -46,10 +46,19 @@ static struct {
     unsigned ticks;
 } fake;
 
+/* Who is sampled; good until the next call. */
+static const struct guard_perf_who *only(pid_t pid)
+{
+    static struct guard_perf_who who;
+
+    who = (struct guard_perf_who){.pid = {pid}, .count = 1};
+    return &who;
+}
+
 int ask_guard_perf_open(struct ask_guard *g, const struct wire_perf_open *open,
                         struct wire_perf_opened *ret, int *ret_events_fd)
 {
-    guard_perf_open(&fake.perf, (pid_t)g->target.pid, 10000, open, ret, ret_events_fd);
+    guard_perf_open(&fake.perf, only((pid_t)g->target.pid), 10000, open, ret, ret_events_fd);
     fake.from = 0;
     fake.opened_rings = ret->rings;
     return 0;
@@ -698,7 +707,7 @@ static void body_rights(void)
     guard_event_probe(getppid(), &rights);
     CHILD_CHECK(rights.user_errno == EACCES && rights.kernel_errno == EACCES);
     guard_perf_init(&fake.perf);
-    guard_perf_open(&fake.perf, getppid(), 1000, &want, &opened, &fd);
+    guard_perf_open(&fake.perf, only(getppid()), 1000, &want, &opened, &fd);
     CHILD_CHECK(opened.result == -EACCES && fd < 0);
     CHILD_CHECK(strstr(opened.text, "EACCES") && strstr(opened.text, "SYS_PTRACE"));
     if (access(targets_dir(), X_OK) != 0)
@@ -725,7 +734,7 @@ static int open_with(struct wire_perf_open want, uint32_t hz_max)
     struct wire_perf_opened opened;
     int fd = -1;
 
-    guard_perf_open(&fake.perf, getpid(), hz_max, &want, &opened, &fd);
+    guard_perf_open(&fake.perf, only(getpid()), hz_max, &want, &opened, &fd);
     if (opened.result == 0) {
         struct wire_perf_closed closed;
 
@@ -787,11 +796,11 @@ static void test_tick_limits(void **state)
     guard_perf_tick(&fake.perf, 2, &period, 1, &ticked, &from);
     assert_int_equal(ticked.result, -EBADSLT);
     assert_int_equal(guard_perf_enable(&fake.perf, 2, 1), -EBADSLT);
-    guard_perf_open(&fake.perf, getpid(), 1000, &want, &opened, &fd);
+    guard_perf_open(&fake.perf, only(getpid()), 1000, &want, &opened, &fd);
     assert_int_equal(opened.result, 0);
     (void)close(fd);
     assert_int_equal(guard_perf_is_open(&fake.perf, 2), 1);
-    guard_perf_open(&fake.perf, getpid(), 1000, &want, &opened, &fd);
+    guard_perf_open(&fake.perf, only(getpid()), 1000, &want, &opened, &fd);
     assert_int_equal(opened.result, -EBUSY);
     guard_perf_tick(&fake.perf, 2, &period, 1, &ticked, &from);
     assert_int_equal(ticked.result, 0);

@@ -202,7 +202,9 @@ static void rates(void **state)
         plan.rates |= 1u << WIRE_RATES;
         assert_int_equal(check(&plan), -EPROTO);
         plan.rates = 1u << i;
-        plan.zero = 1;
+        plan.all = 1;
+        assert_int_equal(check(&plan), 0);
+        plan.all = 2;
         assert_int_equal(check(&plan), -EPROTO);
     }
 }
