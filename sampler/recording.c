@@ -4,17 +4,8 @@
 
 #include "base/clock.h"
 #include "sampler/build.h"
-
-/* Where a goroutine's g and the stack pointer are, by perf register number (asm/perf_regs.h). */
-enum {
-#if defined(__aarch64__)
-    REG_SP = 31,
-    REG_G = 28,
-#else
-    REG_SP = 7,
-    REG_G = 22, /* R14, Go's ABIInternal */
-#endif
-};
+#include "sampler/parts.h"
+#include "sampler/perf/regs.h"
 
 enum {
     /* Reading the mappings of a program that maps code all the time (a JIT) may take one part in
@@ -22,8 +13,23 @@ enum {
     REMAP_SHARE = 50,
 };
 
-int recording_start(struct scene *scene, uint32_t slot, uint32_t id, const struct wire_cpu *want,
-                    struct recording **ret, struct err *e)
+/* A family's Go program may be any of its processes: their labels want to be read at once too. */
+static int start_parts(struct recording *r, struct family *family, const struct wire_cpu *want,
+                       struct session_want *s, struct err *e)
+{
+    bool labels = (want->flags & WIRE_CPU_LABELS) != 0;
+    int rc;
+
+    if (!r->target.all)
+        return 0;
+    s->family = 1;
+    s->wakeups = labels;
+    rc = parts_new(family, r->scene->guard, labels, &r->parts);
+    return rc ? err_set(e, rc, "cannot learn which processes there are: %s", strerror(-rc)) : 0;
+}
+
+int recording_start(struct scene *scene, struct family *family, uint32_t slot, uint32_t id,
+                    const struct wire_cpu *want, struct recording **ret, struct err *e)
 {
     bool labels = (want->flags & WIRE_CPU_LABELS) && scene->labels;
     struct session_want s = {
@@ -47,7 +53,9 @@ int recording_start(struct scene *scene, uint32_t slot, uint32_t id, const struc
         labels_begin(scene->labels);
         r->last = calloc(1, sizeof(*r->last)); /* without it nothing is paired */
     }
-    rc = session_open(scene->guard, slot, &s, &r->session, e);
+    rc = start_parts(r, family, want, &s, e);
+    if (rc == 0)
+        rc = session_open(scene->guard, slot, &s, &r->session, e);
     if (rc) {
         recording_free(r);
         return rc;
@@ -81,6 +89,13 @@ static int each_sample(void *ctx, const struct session_sample *s)
     struct recording *r = ctx;
     uint32_t set = INTERN_NONE, row;
 
+    if (r->parts && s->record->pid != r->target.pid) {
+        if (parts_take(r->parts, s, &r->stack, &r->unwound) != 0) {
+            r->dropped++;
+            recording_finish(r, WIRE_ENDED_LIMIT);
+        }
+        return 0;
+    }
     if ((r->want.flags & WIRE_CPU_LABELS) && s->record->regs_valid)
         labels_read(r->scene->labels, s->record->regs[REG_G], s->record->regs[REG_SP],
                     s->record->time_ns, &r->stacks.sets, &set);
@@ -159,6 +174,8 @@ void recording_profile(struct recording *r, struct wire_profile *ret, int *ret_f
     session_counts(r->session, &counts);
     if ((r->unmapped || counts.remapped) && r->ended != WIRE_ENDED_EXEC)
         (void)scene_refresh(r->scene, &e);
+    if (r->parts)
+        parts_end(r->parts);
     err_clear(&e);
     fill(r, &counts, ret);
     if (ret->result == 0 || ret->result == -ESRCH) {
@@ -176,6 +193,7 @@ void recording_free(struct recording *r)
     if (!r)
         return;
     session_close(r->session);
+    parts_free(r->parts);
     stacks_release(&r->stacks);
     free(r->last);
     free(r);

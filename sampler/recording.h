@@ -36,6 +36,15 @@ struct scene {
     char labels_note[ERR_TEXT_BYTES]; /* why not */
 };
 
+struct source;
+
+/** scene_open(scene, source, guard, generation, e): of one more process (target.all): what is
+ * mapped there now, and its labels. ${scene} is zeroed, ${source} stays where it is. 0, or -errno.
+ */
+int scene_open(struct scene *scene, struct source *source, struct ask_guard *guard,
+               uint32_t generation, struct err *e);
+void scene_close(struct scene *scene);
+
 /**
  * scene_refresh(scene, e): take in the mappings as they are now, as long as it is the same program
  * that runs there. -ESTALE: it is not, and the scene is as it was; -ESRCH, -ENOMEM: likewise.
@@ -50,6 +59,9 @@ int scene_still(const struct scene *scene, struct err *e);
  * the target or an exec, whichever sampler asks. */
 uint64_t scene_program(const struct scene *scene);
 
+struct family;
+struct parts;
+
 struct recording {
     struct scene *scene;
     uint32_t id; /* of the question */
@@ -57,6 +69,7 @@ struct recording {
     struct wire_target target; /* as it was at the start: one that is gone has no name, no mode */
     struct session *session;
     struct stacks stacks;
+    struct parts *parts;  /* target.all: the other processes, NULL without */
     struct running *last; /* each thread's last sample; NULL without labels */
     struct unwind_counts unwound;
     struct unwind_stack stack; /* of the sample at hand: too large for the C stack of a callback */
@@ -68,9 +81,9 @@ struct recording {
     enum wire_ended ended;
 };
 
-/** recording_start(scene, slot, id, want, ret, e): -errno with the reason. */
-int recording_start(struct scene *scene, uint32_t slot, uint32_t id, const struct wire_cpu *want,
-                    struct recording **ret, struct err *e);
+/** recording_start(scene, family, slot, id, want, ret, e): -errno with the reason. */
+int recording_start(struct scene *scene, struct family *family, uint32_t slot, uint32_t id,
+                    const struct wire_cpu *want, struct recording **ret, struct err *e);
 
 /** recording_run(r): drain and look at the clock; r->over when it has ended. 0 or -errno (broken).
  */

@@ -5,6 +5,7 @@
 #ifndef SAMPLER_SAMPLER_H
 #define SAMPLER_SAMPLER_H
 
+#include "sampler/family.h"
 #include "sampler/recording.h"
 #include "sampler/source.h"
 #include "wire/answer_sampler.h"
@@ -26,6 +27,7 @@ struct sampler {
     struct link front;
     struct source source;
     struct scene scene;
+    struct family family; /* target.all: the processes beside the first one */
     struct recording *recordings[WIRE_PERF_SLOTS];
     struct sampler_rates rates;
     struct answer_sampler_question question; /* the one at hand */

@@ -7,15 +7,20 @@
 #include "base/log.h"
 #include "sampler/sampler.h"
 
+void scene_close(struct scene *scene)
+{
+    labels_free(scene->labels);
+    space_free(scene->space);
+    scene->has_runtime = false;
+    scene->labels = NULL;
+    scene->space = NULL;
+    scene->labels_note[0] = '\0';
+    scene->generation = 0;
+}
+
 void scene_drop(struct sampler *s)
 {
-    labels_free(s->scene.labels);
-    space_free(s->scene.space);
-    s->scene.has_runtime = false;
-    s->scene.labels = NULL;
-    s->scene.space = NULL;
-    s->scene.labels_note[0] = '\0';
-    s->scene.generation = 0;
+    scene_close(&s->scene);
 }
 
 static int fetch_maps(const struct scene *s, struct bulk *ret, struct err *e)
@@ -114,18 +119,18 @@ uint64_t scene_program(const struct scene *scene)
     return intern_hash(key, words, sizeof(words));
 }
 
-static void make_labels(struct sampler *s)
+static void make_labels(struct scene *scene, struct source *source)
 {
-    struct go_image *go = space_go(s->scene.space);
+    struct go_image *go = space_go(scene->space);
     struct err e = {0};
 
     if (!go) {
-        (void)snprintf(s->scene.labels_note, sizeof(s->scene.labels_note), "not a Go program");
+        (void)snprintf(scene->labels_note, sizeof(scene->labels_note), "not a Go program");
         return;
     }
-    if (labels_new(go, &s->source.target, &s->scene.labels, &e) != 0) {
-        s->scene.labels = NULL;
-        memcpy(s->scene.labels_note, e.text, sizeof(e.text));
+    if (labels_new(go, &source->target, &scene->labels, &e) != 0) {
+        scene->labels = NULL;
+        memcpy(scene->labels_note, e.text, sizeof(e.text));
     }
 }
 
@@ -141,19 +146,48 @@ static bool recording_runs(const struct sampler *s)
 /* Mappings that vanished may be in the samples of whatever runs. */
 void scene_trim(struct sampler *s)
 {
-    if (s->scene.space && !recording_runs(s))
+    if (recording_runs(s))
+        return;
+    if (s->scene.space)
         space_trim(s->scene.space);
+    family_trim(&s->family);
 }
 
 /* An empty space for the program that runs there now. */
-static int scene_make(struct sampler *s, const struct scene_anchor *anchor, struct err *e)
+static int scene_make(struct scene *scene, struct source *source, const struct scene_anchor *anchor,
+                      struct err *e)
 {
-    int r = space_new(&s->source.target, &s->scene.space);
+    int r = space_new(&source->target, &scene->space);
 
     if (r)
         return err_set(e, r, "no memory for the target's mappings");
-    s->scene.anchor = *anchor;
+    scene->anchor = *anchor;
     return 0;
+}
+
+int scene_open(struct scene *scene, struct source *source, struct ask_guard *guard,
+               uint32_t generation, struct err *e)
+{
+    struct bulk text = {0};
+    struct scene_anchor anchor;
+    int r;
+
+    source_init(source, guard, generation);
+    scene->guard = guard;
+    scene->generation = generation;
+    r = fetch_maps(scene, &text, e);
+    if (r)
+        return r;
+    anchor = anchor_of(&text);
+    r = scene_make(scene, source, &anchor, e);
+    if (r == 0)
+        r = space_refresh(scene->space, (const char *)text.data, text.bytes, e);
+    if (r == 0)
+        make_labels(scene, source);
+    else
+        scene_close(scene);
+    bulk_release(&text);
+    return r;
 }
 
 int scene_runtime(struct sampler *s, struct err *e)
@@ -188,11 +222,11 @@ static int take_in(struct sampler *s, const struct bulk *text, struct err *e)
     }
     fresh = !s->scene.space;
     if (fresh)
-        r = scene_make(s, &anchor, e);
+        r = scene_make(&s->scene, &s->source, &anchor, e);
     if (r == 0)
         r = space_refresh(s->scene.space, (const char *)text->data, text->bytes, e);
     if (r == 0 && fresh)
-        make_labels(s);
+        make_labels(&s->scene, &s->source);
     else if (fresh)
         scene_drop(s);
     return r;
@@ -211,6 +245,7 @@ int scene_ready(struct sampler *s, struct err *e)
         if (recording_runs(s))
             return err_set(e, -EAGAIN, "the target has just been started anew; ask again");
         scene_drop(s);
+        family_clear(&s->family);
         source_init(&s->source, &s->guard, t->generation);
         s->scene.guard = &s->guard;
         s->scene.generation = t->generation;

@@ -41,7 +41,7 @@ static int on_cpu(struct sampler *s)
         return refuse_cpu(s, s->question.id, t->perf_errno ? t->perf_errno : -EACCES, t->reason);
     r = scene_ready(s, &e);
     if (r == 0)
-        r = recording_start(&s->scene, (uint32_t)slot, s->question.id, &s->question.cpu,
+        r = recording_start(&s->scene, &s->family, (uint32_t)slot, s->question.id, &s->question.cpu,
                             &s->recordings[slot], &e);
     if (r)
         return refuse_cpu(s, s->question.id, r, e.text);

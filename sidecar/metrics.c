@@ -216,6 +216,9 @@ static void print_target(const struct metrics_now *now, struct buf *out)
 
     family(out, "target_up", "gauge", "1 while the target runs.");
     buf_printf(out, "pillion_target_up %d\n", up);
+    family(out, "target_processes", "gauge", "Processes of the target; several with target.all.");
+    buf_printf(out, "pillion_target_processes %u\n",
+               t->all ? now->status->members.count : (unsigned)up);
     family(out, "target_info", "gauge", "What the target is.");
     if (up) {
         buf_puts(out, "pillion_target_info{name=");

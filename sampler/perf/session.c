@@ -38,6 +38,7 @@ struct session {
     uint32_t slot;
     uint32_t pid;
     int wakeups;
+    int family;
     int closed; /* the guard's half is not open (any more) */
     struct record_shape shape;
     struct weigh *weigh;
@@ -69,18 +70,20 @@ static int on_sample(struct drain *d, const struct record *rec)
     struct session *s = d->s;
     struct session_sample sample = {.record = rec};
 
-    if (rec->pid != s->pid) {
+    if (rec->pid != s->pid && !s->family) {
         s->counts.foreign++;
         return 0;
     }
-    if (s->exec_ns != 0 && rec->time_ns >= s->exec_ns)
+    if (rec->pid == s->pid && s->exec_ns != 0 && rec->time_ns >= s->exec_ns)
         return 0;
     switch (weigh_sample(s->weigh, rec, &sample.weight_ns)) {
     case WEIGH_COUNTS:
         s->counts.samples++;
         s->counts.weight_ns += sample.weight_ns;
-        sample.remapped = s->counts.remapped;
-        s->counts.remapped = 0;
+        if (rec->pid == s->pid) {
+            sample.remapped = s->counts.remapped;
+            s->counts.remapped = 0;
+        }
         d->stop = d->each(d->ctx, &sample);
         return d->stop;
     case WEIGH_SETTLING:
@@ -96,11 +99,24 @@ static int on_sample(struct drain *d, const struct record *rec)
     return 0;
 }
 
+/* What changes another process's addresses. */
+static int on_other(struct drain *d, const struct record *rec)
+{
+    struct session_sample sample = {.record = rec};
+
+    if (!d->s->family || (rec->kind == RECORD_COMM && !rec->exec))
+        return 0;
+    d->stop = d->each(d->ctx, &sample);
+    return d->stop;
+}
+
 static int on_record(void *ctx, const struct record *rec)
 {
     struct drain *d = ctx;
     struct session *s = d->s;
 
+    if ((rec->kind == RECORD_COMM || rec->kind == RECORD_MMAP) && rec->pid != s->pid)
+        return on_other(d, rec);
     switch (rec->kind) {
     case RECORD_SAMPLE:
         return on_sample(d, rec);
@@ -416,6 +432,7 @@ int session_open(struct ask_guard *guard, uint32_t slot, const struct session_wa
     s->slot = slot;
     s->pid = guard->target.pid;
     s->wakeups = want->wakeups;
+    s->family = want->family;
     s->closed = 1;
     s->shape.regs = SESSION_REGS;
     s->nominal_ns = CLOCK_NS_PER_SEC / want->hz;

@@ -39,8 +39,13 @@ struct session_want {
     uint32_t hz;
     int kernel;  /* kernel samples wanted */
     int wakeups; /* one wake-up a sample */
+    int family;  /* target.all: other processes than the first one too */
 };
 
+/*
+ * With want.family also RECORD_COMM (of an exec) and RECORD_MMAP of processes that are not the
+ * first one, as they come: weight 0.
+ */
 struct session_sample {
     const struct record *record;
     uint64_t weight_ns;

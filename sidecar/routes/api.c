@@ -84,11 +84,29 @@ static void target(struct json *j, const char *key, const struct state *st)
         json_str(j, "note", st->about.note);
     }
     json_u64(j, "generation", t->generation);
+    json_bool(j, "all", t->all);
+    json_u64(j, "processes", t->all ? st->status.members.count : up);
+    json_u64(j, "processes_left_out", st->status.members.missed);
     json_str(j, "mode", metrics_mode_name(t->mode));
     rights(j, t->rights);
     json_i64(j, "perf_event_paranoid", t->paranoid);
     json_str(j, "reason", t->reason);
     writes(j, t);
+    json_object_end(j);
+}
+
+/* target.all: one of the others. Names with the same keys as the first one's. */
+static void member(struct json *j, const struct wire_member *m)
+{
+    json_object_begin(j, NULL);
+    json_str(j, "state", "up");
+    json_str(j, "name", m->name);
+    json_u64(j, "pid", m->pid);
+    json_u64(j, "uid", m->uid);
+    json_u64(j, "started_unix_ns", m->start_real_ns);
+    json_u64(j, "generation", m->generation);
+    json_str(j, "mode", metrics_mode_name(m->mode));
+    rights(j, m->rights);
     json_object_end(j);
 }
 
@@ -173,6 +191,8 @@ void api_targets(struct visit *v)
     json_object_begin(&j, NULL);
     json_array_begin(&j, "targets");
     target(&j, NULL, v->state);
+    for (uint32_t i = 1; i < v->state->status.members.count; i++)
+        member(&j, &v->state->status.members.row[i]);
     json_array_end(&j);
     json_object_end(&j);
     buf_putc(&body, '\n');

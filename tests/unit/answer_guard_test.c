@@ -19,7 +19,16 @@ static int on_rate(void *ctx, const struct wire_rate_ask *ask)
     return result;
 }
 
-static const struct answer_guard_ops ops = {.rate = on_rate};
+static void on_members(void *ctx, uint32_t generation, struct wire_members *ret)
+{
+    (void)ctx;
+    if (generation != 3)
+        return;
+    ret->count = 2;
+    ret->row[1] = (struct wire_member){.generation = 8, .pid = 99, .name = "worker"};
+}
+
+static const struct answer_guard_ops ops = {.rate = on_rate, .members = on_members};
 
 static int begin(void **state)
 {
@@ -101,6 +110,29 @@ static void a_wrong_length(void **state)
     assert_int_equal(heard.address, 0);
 }
 
+static void members_answered(void **state)
+{
+    struct wire_gen q = {.generation = 3};
+    struct wire_members got;
+    struct packet p;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(link_send(&sampler, WIRE_ASK_MEMBERS, 5, &q, sizeof(q), NULL, 0, NULL, 0),
+                         0);
+        assert_int_equal(answer_guard_one(&guard, &ops, NULL), 0);
+        assert_int_equal(link_recv(&sampler, 1000, &p), 0);
+        assert_int_equal(p.head.type, WIRE_ANS_MEMBERS);
+        memcpy(&got, p.body, sizeof(got));
+        assert_int_equal(got.count, i == 0 ? 2 : 0);
+        assert_int_equal(got.row[1].generation, i == 0 ? 8 : 0);
+        q.generation = 4; /* another's: nobody */
+    }
+    assert_int_equal(link_send(&sampler, WIRE_ASK_MEMBERS, 5, &q, sizeof(q) - 1, NULL, 0, NULL, 0),
+                     0);
+    assert_int_equal(answer_guard_one(&guard, &ops, NULL), -EPROTO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +140,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(impossible, begin, end),
         cmocka_unit_test_setup_teardown(before_hello, begin, end),
         cmocka_unit_test_setup_teardown(a_wrong_length, begin, end),
+        cmocka_unit_test_setup_teardown(members_answered, begin, end),
     };
 
     return cmocka_run_group_tests_name("answer_guard", tests, NULL, NULL);

@@ -217,6 +217,35 @@ static void rates(void **state)
     }
 }
 
+static void members(void **state)
+{
+    struct wire_members m = {.count = WIRE_MEMBERS_MAX, .missed = UINT32_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < WIRE_MEMBERS_MAX; i++)
+        m.row[i] = (struct wire_member){.generation = 1, .mode = WIRE_MODE_RESTRICTED, .apart = 1};
+    assert_true(codec_members_ok(&m));
+    m.count++;
+    assert_false(codec_members_ok(&m));
+    m.count--;
+    m.row[31].generation = 0;
+    assert_false(codec_members_ok(&m));
+    m.count--; /* what is not counted is not looked at */
+    assert_true(codec_members_ok(&m));
+    m.row[30].mode++;
+    assert_false(codec_members_ok(&m));
+    m.row[30].mode--;
+    m.row[30].apart = 2;
+    assert_false(codec_members_ok(&m));
+    m.row[30].apart = 0;
+    m.row[30].name[0] = '\x1b';
+    assert_false(codec_members_ok(&m));
+    memset(m.row[30].name, 'a', sizeof(m.row[30].name)); /* no end */
+    assert_false(codec_members_ok(&m));
+    m.row[30].name[WIRE_NAME_BYTES - 1] = '\0';
+    assert_true(codec_members_ok(&m));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(lengths_of_all_rows),
@@ -226,7 +255,8 @@ int main(void)
                                        cmocka_unit_test(heads),
                                        cmocka_unit_test(descriptors_of_a_direction),
                                        cmocka_unit_test(texts),
-                                       cmocka_unit_test(rates)};
+                                       cmocka_unit_test(rates),
+                                       cmocka_unit_test(members)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
