@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "sidecar/http/conn_priv.h"
+#include "sidecar/http/held.h"
 #include "sidecar/http/request.h"
 
 enum {
@@ -158,6 +159,11 @@ static void drop(struct conn *c, bool force)
         tell_done(c);
 }
 
+void conn_drop(struct conn *c)
+{
+    drop(c, true);
+}
+
 static void drive(struct conn *c);
 
 static void on_poll(uv_poll_t *p, int status, int events)
@@ -214,6 +220,7 @@ struct reply_frame conn_frame(struct conn *c, unsigned status, const char *conte
     if (c->env->draining)
         c->close = true;
     c->progress = c->stream.sent;
+    c->answer_ns = clock_mono_ns();
     return (struct reply_frame){
         .status = status,
         .content_type = content_type,
@@ -261,7 +268,7 @@ static void begin_request(struct conn *c)
     c->extra_bytes = 0;
 }
 
-static struct conn *conn_of_entry(struct limits_entry *e)
+struct conn *conn_of_entry(struct limits_entry *e)
 {
     struct conn *c = (struct conn *)(void *)((char *)e - offsetof(struct conn, entry));
 
@@ -518,8 +525,11 @@ int conn_write_some(struct conn *c)
 
 static enum conn_step step_write(struct conn *c)
 {
-    int r = conn_write_some(c);
+    int r;
 
+    if (c->answer.sent == 0)
+        held_make_room(c);
+    r = conn_write_some(c);
     if (r == -EAGAIN)
         return conn_later(c, true);
     if (r < 0)
@@ -613,7 +623,7 @@ static void on_timer(uv_timer_t *t)
  * Room for one more, if need be by dropping others. One whose first bytes have come while the loop
  * was busy is not silent: it gets its step first, and with it another rank.
  */
-static bool admitted(struct conn_env *env, const struct limits_key *key)
+static int make_place(struct conn_env *env, const struct limits_key *key)
 {
     struct limits_entry *victim;
     int r;
@@ -628,6 +638,16 @@ static bool admitted(struct conn_env *env, const struct limits_key *key)
         env->counts.evicted++;
         drop(c, true);
     }
+    return r;
+}
+
+/* The same; when all are busy, those that are so because their clients do not read count less. */
+static bool admitted(struct conn_env *env, const struct limits_key *key)
+{
+    int r = make_place(env, key);
+
+    if (r == -EBUSY && held_yield(env) > 0)
+        r = make_place(env, key);
     return r == 0;
 }
 

@@ -54,6 +54,7 @@ struct conn {
     struct parse parse;
     struct server_request request;
     struct answer answer;
+    uint64_t answer_ns;                        /* when it began */
     void (*on_room)(struct server_request *r); /* STATE_STREAM */
     uint64_t progress;                         /* stream.sent when the timer was set */
     uint32_t extra_bytes; /* came while the handler works, or while lingering */
@@ -61,6 +62,12 @@ struct conn {
 
 /** conn_of(r): the connection that the handler's request is a member of. */
 struct conn *conn_of(struct server_request *r);
+
+/** conn_of_entry(e): the connection that the entry of the list is a member of. */
+struct conn *conn_of_entry(struct limits_entry *e);
+
+/** conn_drop(c): its end, from any state, without a word to the client. */
+void conn_drop(struct conn *c);
 
 /** conn_enter(c, state): with its rank and its timer. */
 void conn_enter(struct conn *c, enum conn_state state);

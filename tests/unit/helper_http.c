@@ -102,21 +102,29 @@ static void wait_for_it(struct served *s, struct server_request *r, bool deaf, u
     (void)uv_timer_start(&late->timer, on_late, ms, 0);
 }
 
+static struct server_bytes *make_big(uint64_t bytes)
+{
+    struct buf b;
+    unsigned char *p;
+
+    buf_init(&b, 64 << 20);
+    p = buf_reserve(&b, bytes);
+    for (uint64_t i = 0; p && i < bytes; i++)
+        p[i] = helper_http_pattern(i);
+    b.len = bytes;
+    return server_bytes_take(&b);
+}
+
 static void answer_big(struct served *s, struct server_request *r)
 {
     uint64_t bytes = number(r, "bytes", 0);
 
-    if (!s->big) {
-        struct buf b;
-        unsigned char *p;
-
-        buf_init(&b, 64 << 20);
-        p = buf_reserve(&b, bytes);
-        for (uint64_t i = 0; p && i < bytes; i++)
-            p[i] = helper_http_pattern(i);
-        b.len = bytes;
-        s->big = server_bytes_take(&b);
+    if (number(r, "own", 0)) {
+        server_answer(r, 200, "application/octet-stream", make_big(bytes));
+        return;
     }
+    if (!s->big)
+        s->big = make_big(bytes);
     server_answer(r, 200, "application/octet-stream", server_bytes_ref(s->big));
 }
 
@@ -228,9 +236,9 @@ static void answer_stat(struct served *s, struct server_request *r)
                    "rss_kb %lu\nthreads %lu\nconnections %u\npreauth %u\naccepted %" PRIu64
                    "\nrefused %" PRIu64 "\nhandshakes %" PRIu64 "\nhandshakes_failed %" PRIu64
                    "\ntimeouts %" PRIu64 "\nrequests %" PRIu64 "\nbad_requests %" PRIu64
-                   "\nexpiry %" PRId64 "\nsha256 %s\npeer %s\nlistener %d\n",
+                   "\nevicted %" PRIu64 "\nexpiry %" PRId64 "\nsha256 %s\npeer %s\nlistener %d\n",
                    rss_kb, threads, c.connections, c.preauth, c.accepted, c.refused, c.handshakes,
-                   c.handshakes_failed, c.timeouts, c.requests, c.bad_requests,
+                   c.handshakes_failed, c.timeouts, c.requests, c.bad_requests, c.evicted,
                    server_cert_expiry(s->server), server_cert_sha256(s->server), r->peer,
                    r->listener);
     answer_text(r, 200, text);

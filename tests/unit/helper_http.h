@@ -5,7 +5,8 @@
  *
  *   /hello            200 "hello\n"             /echo     the body back
  *   /rope?bytes=N     the same as a rope
- *   /big?bytes=N      N bytes of a pattern       /wait     no answer, tells "gone"
+ *   /big?bytes=N      N bytes of a pattern, shared by all who ask; &own=1: by nobody
+ *   /wait             no answer, tells "gone"
  *   /late?ms=N        answered after N ms        /deaf?ms= the same without on_gone
  *   /flow?bytes=N     the same, pushed in pieces (&piece=P); &end=break, &end=never
  *   /csp              an own policy              /stat     counters and memory as text
