@@ -207,6 +207,21 @@ static void process_use(struct wire_process *ret, const struct child *c, pid_t p
     }
 }
 
+/* With target.all the sum over those that run: a counter over it falls when one of them ends. */
+static void target_use(struct wire_status *s)
+{
+    struct wire_process other;
+
+    if (s->target.state != WIRE_TARGET_UP)
+        return;
+    process_use(&s->used, NULL, (pid_t)s->target.pid);
+    for (uint32_t i = 1; i < s->members.count; i++) {
+        process_use(&other, NULL, (pid_t)s->members.row[i].pid);
+        s->used.cpu_ns += other.cpu_ns;
+        s->used.rss_bytes += other.rss_bytes;
+    }
+}
+
 static void tell_front(struct guard *g)
 {
     struct wire_status s;
@@ -220,6 +235,7 @@ static void tell_front(struct guard *g)
     process_use(&s.process[WIRE_PROGRAM_GUARD], NULL, getpid());
     process_use(&s.process[WIRE_PROGRAM_SAMPLER], &g->sampler, g->sampler.pid);
     process_use(&s.process[WIRE_PROGRAM_FRONT], &g->front, g->front.pid);
+    target_use(&s);
     s.sampler_up = g->to_sampler.fd >= 0;
     s.sampler_signal = (uint32_t)g->sampler.last_signal;
     codec_text(s.note, sizeof(s.note), g->note);

@@ -208,6 +208,19 @@ static void print_goroutines(const struct metrics *m, struct buf *out)
     }
 }
 
+/* What the kernel counts of the target, whatever it is written in; a new target begins anew. */
+static void print_use(const struct wire_process *used, struct buf *out)
+{
+    family(out, "target_process_cpu_seconds_total", "counter", "The target's CPU time.");
+    if (used->pid)
+        buf_printf(out, "pillion_target_process_cpu_seconds_total %.3f\n",
+                   (double)used->cpu_ns / 1e9);
+    family(out, "target_process_resident_memory_bytes", "gauge", "The target's resident memory.");
+    if (used->pid)
+        buf_printf(out, "pillion_target_process_resident_memory_bytes %" PRIu64 "\n",
+                   used->rss_bytes);
+}
+
 /* target_info only while there is a target: a gone one's name would stay on every dashboard. */
 static void print_target(const struct metrics_now *now, struct buf *out)
 {
@@ -219,6 +232,7 @@ static void print_target(const struct metrics_now *now, struct buf *out)
     family(out, "target_processes", "gauge", "Processes of the target; several with target.all.");
     buf_printf(out, "pillion_target_processes %u\n",
                t->all ? now->status->members.count : (unsigned)up);
+    print_use(&now->status->used, out);
     family(out, "target_info", "gauge", "What the target is.");
     if (up) {
         buf_puts(out, "pillion_target_info{name=");

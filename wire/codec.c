@@ -12,8 +12,8 @@ _Static_assert(sizeof(struct wire_target) ==
                        WIRE_CONTAINER_BYTES + WIRE_TEXT_BYTES,
                "no padding");
 _Static_assert(sizeof(struct wire_status) == sizeof(struct wire_target) +
-                                                 WIRE_PROGRAMS * sizeof(struct wire_process) + 8 +
-                                                 WIRE_TEXT_BYTES + sizeof(struct wire_members),
+                                                 (WIRE_PROGRAMS + 1) * sizeof(struct wire_process) +
+                                                 8 + WIRE_TEXT_BYTES + sizeof(struct wire_members),
                "no padding");
 _Static_assert(sizeof(struct wire_members) == 8 + WIRE_MEMBERS_MAX * (6 * 4 + 8 + WIRE_NAME_BYTES),
                "no padding");

@@ -365,6 +365,7 @@ enum wire_program { WIRE_PROGRAM_GUARD, WIRE_PROGRAM_SAMPLER, WIRE_PROGRAM_FRONT
 struct wire_status {
     struct wire_target target;
     struct wire_process process[WIRE_PROGRAMS];
+    struct wire_process used;   /* by the target; pid 0: it is not up */
     uint32_t sampler_up;        /* 1: the link to the sampler (the last one sent) is alive */
     uint32_t sampler_signal;    /* signal that ended the last sampler, 0: none or by itself */
     char note[WIRE_TEXT_BYTES]; /* why the sampler is not up */

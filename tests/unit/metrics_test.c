@@ -166,6 +166,8 @@ static void counts_are_told(void **state)
     status.process[WIRE_PROGRAM_SAMPLER].restarts = 4;
     status.process[WIRE_PROGRAM_GUARD].cpu_ns = UINT64_C(1500000000);
     status.process[WIRE_PROGRAM_FRONT].rss_bytes = 4096;
+    status.used =
+        (struct wire_process){.pid = 7, .cpu_ns = UINT64_C(2250000000), .rss_bytes = 8192};
     t = text();
     has(t, "pillion_auth_decisions_total{method=\"token\",decision=\"allowed\"} 2");
     has(t, "pillion_auth_decisions_total{method=\"none\",decision=\"unknown\"} 1");
@@ -183,6 +185,8 @@ static void counts_are_told(void **state)
     has(t, "pillion_child_restarts_total{program=\"sampler\"} 4");
     has(t, "pillion_process_cpu_seconds_total{program=\"guard\"} 1.500");
     has(t, "pillion_process_resident_memory_bytes{program=\"sidecar\"} 4096");
+    has(t, "pillion_target_process_cpu_seconds_total 2.250");
+    has(t, "pillion_target_process_resident_memory_bytes 8192");
     free(t);
 }
 
