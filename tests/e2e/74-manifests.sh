@@ -1,27 +1,44 @@
 #!/bin/bash
 # The manifests of k8s/ fit the programs: their configurations are accepted, their arguments are known,
-# their alerts ask for metrics that exist, the seccomp profile has each call of our own filters, and
-# kustomize puts the sidecar where it belongs.
+# the sidecar is the same one in each of them, the seccomp profile has each call of our own filters, and
+# kustomize puts the sidecar where it belongs. `make test-k8s` adds what wants helm and the API server's
+# own schemas and admission code; tests/e2e/75-metrics.sh has the alerts and the dashboard.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
-need python3 awk
+need python3
+TOOL=$BUILD/tools/yaml2json
+[ -x "$TOOL" ] || skip "make tools has not been run"
+check() { # VERB ARG...: tests/e2e/k8s_check.py
+    python3 "$ROOT/tests/e2e/k8s_check.py" "$TOOL" "$BUILD/pillion" "$@" 2>"$TMP/why" || fail "$1: $(tail -n 1 "$TMP/why")"
+}
 
-configurations=0
-for file in "$ROOT"/k8s/*.yaml; do # what a ConfigMap holds, as `data: {pillion.yaml: |`
-    awk '/^  pillion.yaml: \|/ {on = 1; next} /^[^ ]/ {on = 0} on {print substr($0, 5)}' "$file" >"$TMP/pillion.yaml"
-    [ -s "$TMP/pillion.yaml" ] || continue
-    "$BUILD/pillion" check --config "$TMP/pillion.yaml" >"$TMP/checked" 2>&1 || fail "$file: $(tail -n 3 "$TMP/checked")"
-    configurations=$((configurations + 1))
-done
+check manifests "$ROOT"/k8s/*.yaml
+check patch "$ROOT/k8s/component/sidecar.yaml"
 "$BUILD/pillion" check --config "$ROOT/k8s/component/pillion.yaml" >"$TMP/checked" 2>&1 || fail "component: $(tail -n 3 "$TMP/checked")"
-[ "$configurations" = 3 ] || fail "$configurations configurations in k8s/, not 3"
-ok "the configurations are accepted"
+ok "k8s/*.yaml: the objects, the sidecars in them, their configurations"
+check chart "$ROOT/k8s/helm/pillion"
+ok "the chart: values, schema and templates know the same names"
+check injected "$ROOT/tests/k8s/injected.json"
+ok "what the admission policy made of Pods is what it is now, and right"
 
-for name in $(grep -oh 'pillion_[a-z_]*' "$ROOT"/k8s/*.yaml "$ROOT/docs/kubernetes.md" | sort -u); do
-    grep -qrE "\"(pillion_)?${name#pillion_}[\"{ ]|pillion_${name#pillion_}[ {]|\"${name#pillion_target_}" --include='*.[ch]' "$ROOT/sidecar" "$ROOT/wire" ||
-        fail "no such metric: $name"
-done
-ok "the alerts ask for metrics that exist"
+# ---- and the checks find what is wrong
+wrong() { # WORD FILE SED...: refused for that
+    local word=$1 file=$2
+    shift 2
+    mkdir -p "$TMP/wrong"
+    sed "$@" "$ROOT/k8s/$file" >"$TMP/wrong/$file"
+    ! cmp -s "$ROOT/k8s/$file" "$TMP/wrong/$file" || fail "nothing was changed in $file: $*"
+    python3 "$ROOT/tests/e2e/k8s_check.py" "$TOOL" "$BUILD/pillion" manifests "$TMP/wrong/$file" 2>"$TMP/why" && fail "$file is accepted: $*"
+    grep -q "$word" "$TMP/why" || fail "$file, $*: $(tail -n 1 "$TMP/why")"
+}
+wrong startupProbe native.yaml 's|startupProbe: {httpGet: {path: /livez|startupProbe: {httpGet: {path: /readyz|'
+wrong capabilities native.yaml 's/drop: \[ALL\]}$/drop: [NET_RAW]}/'
+wrong "grace period" native.yaml 's/terminationGracePeriodSeconds: 30/terminationGracePeriodSeconds: 10/'
+wrong "pillion check" native.yaml 's/    drain: 10s/    drian: 10s/'
+wrong "not the sidecar of native" job.yaml 's/periodSeconds: 10, timeoutSeconds: 3/periodSeconds: 9, timeoutSeconds: 3/'
+wrong "another policy" policy.yaml 's/policyName: pillion-inject/policyName: other/'
+wrong brackets policy.yaml 's/value: {}}\]/value: {}]/'
+ok "what is wrong is found"
 
 python3 - "$ROOT" <<'PY' || fail "k8s/seccomp.json"
 import json, re, sys
@@ -44,25 +61,28 @@ for file in $(grep -oE '`(k8s|docs)/[a-z/.]*`' "$ROOT/docs/kubernetes.md" | tr -
 done
 ok "the files that docs/kubernetes.md names"
 
-if command -v kubectl >/dev/null; then
+render=""
+if command -v kustomize >/dev/null; then render="kustomize build"; elif command -v kubectl >/dev/null; then render="kubectl kustomize"; fi
+if [ -n "$render" ]; then
     mkdir "$TMP/overlay" && cp -r "$ROOT/k8s/component" "$TMP/overlay/"
     printf 'resources: [app.yaml]\ncomponents: [component]\n' >"$TMP/overlay/kustomization.yaml"
     cat >"$TMP/overlay/app.yaml" <<'Y'
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: with, labels: {pillion: inject}}
-spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {initContainers: [{name: first, image: f}], containers: [{name: web, image: web}]}}}
+spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {initContainers: [{name: first, image: f}], containers: [{name: web, image: web}], volumes: [{name: own, emptyDir: {}}]}}}
 ---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: without}
 spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: web, image: web}]}}}
 Y
-    kubectl kustomize "$TMP/overlay" >"$TMP/overlaid" 2>"$TMP/err" || fail "kustomize: $(cat "$TMP/err")"
+    $render "$TMP/overlay" >"$TMP/overlaid" 2>"$TMP/err" || fail "kustomize: $(cat "$TMP/err")"
     [ "$(grep -c 'image: registry.example/pillion' "$TMP/overlaid")" = 1 ] || fail "kustomize put it into another number of Pods than one"
     [ "$(grep -c 'shareProcessNamespace: true' "$TMP/overlaid")" = 1 ] || fail "no shared PID namespace"
     [ "$(grep -c 'image: f$' "$TMP/overlaid")" = 1 ] || fail "the other init container is gone"
     grep -q 'kind: Any' "$TMP/overlaid" && fail "kustomize renamed the kind"
+    check rendered restricted "$TMP/overlaid"
     ok "kustomize: the labelled Deployment, and no other"
 fi
 echo "$CHECKS checks"
