@@ -143,7 +143,7 @@ run:  ## build, start the demo target (or take PID= PROCESS= PORT=), serve until
 	@tools/run.sh $(if $(PID),--pid '$(PID)') $(if $(PROCESS),--process '$(PROCESS)') $(if $(PORT),--port '$(PORT)')
 
 ##@ Test
-.PHONY: test run-tests unit e2e test-go-versions go-versions-run test-kills tools
+.PHONY: test run-tests go-targets unit e2e test-go-versions go-versions-run test-kills tools
 UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 E2E      := $(sort $(wildcard tests/e2e/[0-9]*.sh))
@@ -171,8 +171,10 @@ test:  ## everything: set-up, build under ASan+UBSan, unit, end-to-end and short
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=release all
 	@export SUITE_DEADLINE=$(SUITE_DEADLINE) SUITE_BEGAN=$${SUITE_BEGAN:-$$EPOCHSECONDS}; \
 	  $(MAKE) --no-print-directory -j$(CORES) MODE=asan run-tests
-run-tests: all $(UNIT_BIN) $(TOOL_BIN)
+run-tests: go-targets all $(UNIT_BIN) $(TOOL_BIN)
 	@tests/run.sh $(B) $(UNIT_BIN) $(E2E) $(if $(NO_FUZZ),,tests/fuzz/short.sh)
+go-targets:
+	@tests/targets/prebuild.sh
 unit:  ## the unit tests alone (ASan+UBSan)
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=asan unit-run
 unit-run: $(UNIT_BIN)
@@ -182,12 +184,13 @@ e2e:  ## the end-to-end tests alone; T=tests/e2e/10-x.sh for one
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=asan all tools
 	@tests/run.sh build/asan $(or $(T),$(E2E))
 
+# by default: the oldest, one between, the newest
 GO_VERSION_TESTS := goroutines_test buckets_test go_stats_test go_locate_test go_arm64_test go_image_test go_labels_test go_unknown_test
 test-go-versions:  ## every Go release built in every way; GO_VERSIONS="1.20.14 1.26.8" for some
 	@tools/deps.sh test
-	@$(MAKE) --no-print-directory MODE=asan go-versions-run
+	@$(MAKE) --no-print-directory -j$(CORES) MODE=asan go-versions-run
 go-versions-run: $(addprefix $(B)/unit/,$(GO_VERSION_TESTS))
-	@GO_VERSIONS="$(or $(GO_VERSIONS),all)" TEST_TIMEOUT=7200 tests/run.sh $(B) $^
+	@GO_VERSIONS="$(or $(GO_VERSIONS),all)" JOBS=1 TEST_TIMEOUT=7200 tests/run.sh $(B) $^
 test-kills:  ## 1,000 rounds (RUNS=) of kill -9 while profiles are collected and sent: none is lost
 	@$(MAKE) --no-print-directory MODE=release all
 	@RUNS=$(or $(RUNS),1000) TEST_TIMEOUT=14400 tests/run.sh build/release tests/e2e/68-kill.sh

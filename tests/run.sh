@@ -11,9 +11,9 @@
 #
 # A test that failed is given one second look, at the end and alone, and the summary names it: many
 # ask a busy machine for samples, sockets and time, and a bug shows again. What a sanitizer has
-# reported gets none, nor fuzzing, which comes last.
+# reported gets none, nor fuzzing, which comes last; it is built (`short.sh prepare`) meanwhile.
 #
-# TEST_TIMEOUT (600) is what one may take, in seconds. SUITE_DEADLINE: so many minutes after
+# TEST_TIMEOUT (400) is what one may take, in seconds. SUITE_DEADLINE: so many minutes after
 # SUITE_BEGAN (seconds since 1970; default: now) what has not run counts as failed, so that there is
 # a last line even then. Without it there is no end.
 set -u
@@ -31,7 +31,7 @@ end=0
 [ -z "${SUITE_DEADLINE:-}" ] || end=$((zero + SUITE_DEADLINE * 60))
 processors=$(nproc)
 jobs=${JOBS:-$((processors < 4 ? processors : 4))}
-pulse=""
+pulse="" preparing=""
 
 at() { # since the suite began
     printf '%d:%02d' $(((EPOCHSECONDS - zero) / 60)) $(((EPOCHSECONDS - zero) % 60))
@@ -39,6 +39,7 @@ at() { # since the suite began
 
 stop() {
     for p in "${!running[@]}"; do pkill -P "$p"; done
+    [ -z "$preparing" ] || pkill -P "$preparing"
     [ -z "$pulse" ] || kill "$pulse" 2>/dev/null
 }
 trap stop EXIT
@@ -91,7 +92,7 @@ forgiven() { # TEST EXIT
 }
 
 start() { # TEST
-    local limit=${TEST_TIMEOUT:-600} log=$logs/${1##*/}.log
+    local limit=${TEST_TIMEOUT:-400} log=$logs/${1##*/}.log
     if [ "$end" != 0 ] && [ $((end - EPOCHSECONDS)) -lt "$limit" ]; then limit=$((end - EPOCHSECONDS)); fi
     if [ "$limit" -le 0 ]; then
         echo "FAIL $1: not run: out of time (at $(at))"
@@ -161,10 +162,15 @@ if [ "${#long[@]}" -gt 0 ]; then
     mapfile -t long < <(printf '%s\n' "${long[@]}" | sort -rn | cut -d ' ' -f 2-)
 fi
 echo "$# tests, $jobs at a time, ${#alone[@]} of them alone; $(df -h --output=avail . | tail -n 1 | tr -d ' ') of disk free"
+if [ "${#last[@]}" -gt 0 ]; then
+    (nice -n 10 "${last[0]}" prepare >"$logs/prepare.log" 2>&1 </dev/null) &
+    preparing=$!
+fi
 run_all "$jobs" "${long[@]}" "${some[@]}"
 run_all 1 "${alone[@]}"
 look=2
 run_all 1 "${second[@]}"
+[ -z "$preparing" ] || wait "$preparing" || tail -n 20 "$logs/prepare.log"
 look=0
 run_all 1 "${last[@]}"
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # A target that exits, execs, forks, starts 1,000 threads a second or stands still while it is
-# profiled: a right answer or a clear error, nothing left behind. RUNS (default 60) short profiles in
+# profiled: a right answer or a clear error, nothing left behind. RUNS (default 21) short profiles in
 # a row over all of them; RUNS=200 for the long form.
-# long: 130 s
+# long: 80 s
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3 curl
@@ -75,7 +75,7 @@ sampler=$(pgrep -P "$guard" -f pillion-sampler)
 sees() { curl -s -m 2 -H "Authorization: Bearer $TOKEN" "$URL/api/v1/status" | grep -q "\"pid\":$1,"; }
 modes=("exit 2" "exec 3" "forks 3" "short 3 1000 200" "race 3 1 200" "busy 4" "leader 3 200000")
 served=0 refused=0 first_fds="" first_rss=""
-for i in $(seq "${RUNS:-60}"); do
+for i in $(seq "${RUNS:-21}"); do
     read -r -a mode <<<"${modes[i % ${#modes[@]}]}"
     "$threads" "${mode[@]}" >/dev/null 2>&1 &
     t=$!
@@ -89,13 +89,13 @@ for i in $(seq "${RUNS:-60}"); do
     kill "$t" 2>/dev/null
     wait "$t" 2>/dev/null
     pkill -x -P 1 "$name" 2>/dev/null
-    if [ "$i" = 15 ]; then first_fds=$(fds "$guard") first_rss=$(rss "$guard"); fi
+    if [ "$i" = 7 ]; then first_fds=$(fds "$guard") first_rss=$(rss "$guard"); fi
 done
-[ "$served" -gt $((${RUNS:-60} / 3)) ] || fail "only $served of ${RUNS:-60} profiles were served ($refused refused)"
+[ "$served" -gt $((${RUNS:-21} / 3)) ] || fail "only $served of ${RUNS:-21} profiles were served ($refused refused)"
 [ "$(pgrep -P "$guard" -f pillion-sampler)" = "$sampler" ] || fail "the sampler died on the way"
 now_fds=$(fds "$guard") now_rss=$(rss "$guard")
 [ "$now_fds" -le $((first_fds + 4)) ] || fail "the guard's descriptors grow: $first_fds, then $now_fds"
 case $BUILD in *asan*) room=65536 ;; *) room=4096 ;; esac # ASan keeps freed memory for a while
 [ "$now_rss" -le $((first_rss + room)) ] || fail "the guard grows: $first_rss KiB, then $now_rss KiB"
 [ "$(fds "$sampler")" -le 16 ] || fail "the sampler keeps descriptors: $(fds "$sampler")"
-ok "${RUNS:-60} runs: $served served, $refused refused, guard $first_rss → $now_rss KiB, sampler $(rss "$sampler") KiB"
+ok "${RUNS:-21} runs: $served served, $refused refused, guard $first_rss → $now_rss KiB, sampler $(rss "$sampler") KiB"

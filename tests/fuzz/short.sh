@@ -1,9 +1,10 @@
 #!/bin/bash
-# short.sh: every fuzz target for FUZZ_SECONDS (60 in CI, else 5), two at a time; the last part of
-# the test suite. Without clang's libFuzzer: skipped.
+# short.sh [prepare]: every fuzz target for FUZZ_SECONDS (15 in CI, else 5), as many at a time as
+# there are processors; the last part of the test suite. prepare: only build them, which run.sh does
+# beside the other tests. Without clang's libFuzzer: skipped.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-if [ "${CI:-}" = true ]; then seconds=${FUZZ_SECONDS:-60}; else seconds=${FUZZ_SECONDS:-5}; fi
+if [ "${CI:-}" = true ]; then seconds=${FUZZ_SECONDS:-15}; else seconds=${FUZZ_SECONDS:-5}; fi
 cc=${FUZZ_CC:-clang-14}
 
 probe=$(mktemp -d) || exit 2
@@ -20,11 +21,14 @@ if ! "$cc" -fsanitize=fuzzer,address -o "$probe/p" "$probe/p.c" 2>/dev/null; the
     exit 77
 fi
 
-make --no-print-directory -s FUZZ_CC="$cc" fuzz-build || exit 1
+jobs=$(nproc)
+[ "${1:-}" != prepare ] || jobs=1
+make --no-print-directory -s -j"$jobs" FUZZ_CC="$cc" fuzz-build || exit 1
+[ "${1:-}" != prepare ] || exit 0
 bins=()
 for source in tests/fuzz/fuzz_*.c; do
     name=$(basename "$source" .c)
     bins+=("build/fuzz/$name")
 done
 [ "${#bins[@]}" -gt 0 ] || { echo "no fuzz targets"; exit 1; }
-JOBS=2 tests/fuzz/run.sh "$seconds" "${bins[@]}"
+JOBS=$jobs tests/fuzz/run.sh "$seconds" "${bins[@]}"

@@ -24,8 +24,16 @@ exec 9>"$here/bin/.$out.lock"
 flock 9 || exit 1
 if ! fresh; then
     command -v go >/dev/null || { echo "no go command here" >&2; exit 77; }
-    version=$(cd "$here/$name" && go env GOVERSION 2>/dev/null)
-    [ -n "$version" ] || { echo "toolchain $toolchain is not to be had here" >&2; exit 77; }
+    # without a network each try may last minutes: one in half an hour is enough
+    tried=$here/bin/.missing-$toolchain
+    version=
+    [ -n "$(find "$tried" -mmin -30 2>/dev/null)" ] || version=$(cd "$here/$name" && timeout 200 go env GOVERSION 2>/dev/null)
+    if [ -z "$version" ]; then
+        echo "toolchain $toolchain is not to be had here (remembered for half an hour in $tried)" >&2
+        [ -e "$tried" ] || : >"$tried"
+        exit 77
+    fi
+    rm -f "$tried"
     # Since 1.23 the linker refuses linknames into the runtime; the programs look at it on purpose.
     minor=${version#go1.}
     minor=${minor%%[!0-9]*}

@@ -454,7 +454,7 @@ static int refused(struct helper_gobuckets *g, enum bucket_profile_kind kind, st
 static void test_without_pprof(void **state)
 {
     static const struct helper_goway bare = {"-bare", "-tags nopprof '-ldflags=-s -w'", NULL};
-    static const char *const toolchains[] = {"1.19.13", "1.22.12", "1.26.8"};
+    static const char *const toolchains[] = {"1.18.10", "1.22.12", "1.26.8"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(toolchains) / sizeof(toolchains[0]); i++) {

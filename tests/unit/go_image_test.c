@@ -20,6 +20,7 @@
 
 #include "sampler/go/image.h"
 #include "sampler/go/layout.h"
+#include "tests/unit/helper_goversions.h"
 #include "tests/unit/helper_target.h"
 
 enum {
@@ -503,11 +504,13 @@ static void test_toolchain(void **state)
 
 int main(void)
 {
-    static char versions[][16] = {"1.18.10", "1.19.13", "1.20.14", "1.21.13", "1.22.12",
-                                  "1.23.12", "1.24.10", "1.25.4",  "local"};
-    struct CMUnitTest tests[sizeof(versions) / sizeof(versions[0])];
+    static char versions[HELPER_GOVERSIONS_MAX][16];
+    struct CMUnitTest tests[HELPER_GOVERSIONS_MAX] = {{0}};
+    size_t n = 0;
 
-    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
-        tests[i] = (struct CMUnitTest){versions[i], test_toolchain, NULL, NULL, versions[i]};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    for (const char *const *v = helper_goversions(); *v && n < HELPER_GOVERSIONS_MAX; v++, n++) {
+        (void)snprintf(versions[n], sizeof(versions[n]), "%s", *v);
+        tests[n] = (struct CMUnitTest){versions[n], test_toolchain, NULL, NULL, versions[n]};
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL); /* it leaves out those without a name */
 }

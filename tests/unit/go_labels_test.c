@@ -16,6 +16,7 @@
 #include "sampler/go/layout.h"
 #include "sampler/go/locate.h"
 #include "tests/unit/helper_gotarget.h"
+#include "tests/unit/helper_goversions.h"
 
 enum {
     EXPECTED_MAX = 64,
@@ -338,8 +339,8 @@ static void check_version(const char *toolchain)
 static void test_versions(void **state)
 {
     (void)state;
-    for (size_t i = 0; helper_gotarget_toolchains[i]; i++)
-        check_version(helper_gotarget_toolchains[i]);
+    for (const char *const *v = helper_goversions(); *v; v++)
+        check_version(*v);
 }
 
 /* ---- What is refused. */

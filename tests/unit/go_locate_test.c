@@ -12,6 +12,7 @@
 #include "sampler/go/locate.h"
 #include "sampler/go/recipe.h"
 #include "tests/unit/helper_gotarget.h"
+#include "tests/unit/helper_goversions.h"
 
 /* The thirteen and those that come for free. */
 static const char *const variables[] = {"allgs",
@@ -92,20 +93,18 @@ static bool is_available(const char *toolchain)
 static void test_stripped(void **state)
 {
     (void)state;
-    for (size_t i = 0; helper_gotarget_toolchains[i]; i++) {
-        if (is_available(helper_gotarget_toolchains[i]))
-            check_build(helper_gotarget_toolchains[i], "-stripped", "'-ldflags=-s -w'", "-twin",
-                        "'-ldflags=-w -w'");
+    for (const char *const *v = helper_goversions(); *v; v++) {
+        if (is_available(*v))
+            check_build(*v, "-stripped", "'-ldflags=-s -w'", "-twin", "'-ldflags=-w -w'");
     }
 }
 
 static void test_stripped_pie(void **state)
 {
     (void)state;
-    for (size_t i = 0; helper_gotarget_toolchains[i]; i++) {
-        if (is_available(helper_gotarget_toolchains[i]))
-            check_build(helper_gotarget_toolchains[i], "-pie-stripped",
-                        "-buildmode=pie '-ldflags=-s -w'", "-pie-twin",
+    for (const char *const *v = helper_goversions(); *v; v++) {
+        if (is_available(*v))
+            check_build(*v, "-pie-stripped", "-buildmode=pie '-ldflags=-s -w'", "-pie-twin",
                         "-buildmode=pie '-ldflags=-w -w'");
     }
 }

@@ -199,7 +199,7 @@ static void test_limit(void **state)
 {
     (void)state;
     assert_int_equal(setenv("GOMEMLIMIT", "60MiB", 1), 0);
-    check_build("1.19.13", helper_goway_stripped);
+    check_build("1.18.10", helper_goway_stripped);
     check_build("1.26.8", helper_goway_stripped);
     assert_int_equal(setenv("GOMEMLIMIT", "4MiB", 1), 0); /* less than what is alive */
     check_build("1.22.12", helper_goway_stripped);

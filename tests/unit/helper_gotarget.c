@@ -11,10 +11,6 @@ enum {
     PAGE = 4096,
 };
 
-const char *const helper_gotarget_toolchains[] = {"1.18.10", "1.19.13", "1.20.14", "1.21.13",
-                                                  "1.22.12", "1.23.12", "1.24.10", "1.25.4",
-                                                  "1.26.8",  NULL};
-
 int helper_gotarget_build(const char *toolchain, const char *name, const char *suffix,
                           const char *flags, char *out, size_t out_bytes)
 {

@@ -17,9 +17,6 @@ struct helper_gotarget {
     char path[256];
 };
 
-/* The releases that are tested, oldest first, NULL at the end. */
-extern const char *const helper_gotarget_toolchains[];
-
 /**
  * helper_gotarget_build(toolchain, name, suffix, flags, out, out_bytes): tests/targets/${name} as
  * tests/targets/bin/${name}-${toolchain}${suffix}; ${flags} are words for the shell. 0; 77 when the

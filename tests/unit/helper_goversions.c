@@ -24,6 +24,14 @@ static const struct helper_goway all_ways[] = {
     {"-pie", "-buildmode=pie", NULL},
     {NULL, NULL, NULL},
 };
+static const struct helper_goway newest_some_ways[] = {
+    {"", "", NULL},
+    {"-pie", "-buildmode=pie", NULL},
+    {"-s", "-ldflags=-s", NULL},
+    {"-cgo", "-tags withcgo '-ldflags=-s -w'", "CGO_ENABLED=1"},
+    {"-cgo-static", "-tags withcgo '-ldflags=-s -w -linkmode=external -extldflags=-static'", "CGO_ENABLED=1"},
+    {NULL, NULL, NULL},
+};
 static const struct helper_goway newest_ways[] = {
     {"-stripped", "'-ldflags=-s -w'", NULL},
     {"-pie-stripped", "-buildmode=pie '-ldflags=-s -w'", NULL},
@@ -39,10 +47,11 @@ static const struct helper_goway newest_ways[] = {
 /* clang-format on */
 
 const struct helper_goway *const helper_goway_stripped = &some_ways[0];
-const struct helper_goway *const helper_goways_newest = &newest_ways[2];
+const struct helper_goway *const helper_goways_newest = newest_some_ways;
 
-static const char *const some[] = {
-    "1.19.13", "1.22.12", "1.23.0", "1.23.12", "1.24.10", HELPER_GOVERSIONS_NEWEST, NULL};
+/* Each costs a fresh machine a download of 100 MB and half a minute of compiling its library. */
+static const char *const some[] = {"1.18.10", "1.22.12", HELPER_GOVERSIONS_NEWEST, NULL};
+static const char *const newest[] = {HELPER_GOVERSIONS_NEWEST, NULL};
 static const char *const every[] = {"1.18.10",
                                     "1.19.13",
                                     "1.20.14",
@@ -85,6 +94,11 @@ const char *const *helper_goversions(void)
     }
     chosen[n] = NULL;
     return chosen;
+}
+
+const char *const *helper_goversions_newest(void)
+{
+    return helper_goversions_chosen() ? helper_goversions() : newest;
 }
 
 bool helper_goversions_has(const char *version)

@@ -1,7 +1,8 @@
 /*
  * helper_goversions.h: with which Go releases the tests build their programs. GO_VERSIONS=all in
  * the environment: every one whose structures are known; GO_VERSIONS="1.20.14 1.25.4": those; else
- * the few that stand for the others. And how they are built: stripped and PIE, or in every way.
+ * the few that stand for the others: the oldest, the newest, and one between (pprof labels are a
+ * map until 1.23, a list since). And how they are built: stripped and PIE, or in every way.
  */
 #ifndef TESTS_UNIT_HELPER_GOVERSIONS_H
 #define TESTS_UNIT_HELPER_GOVERSIONS_H
@@ -13,9 +14,12 @@ enum {
     HELPER_GOVERSIONS_MAX = 32,
 };
 
-/** helper_goversions(): oldest first, NULL at the end. Of 1.23 and 1.24 two: struct m has grown
- * inside these minors. */
+/** helper_goversions(): oldest first, NULL at the end. When all are wanted, of 1.23 and 1.24 two:
+ * struct m has grown inside these minors. */
 const char *const *helper_goversions(void);
+
+/** helper_goversions_newest(): the newest alone, unless GO_VERSIONS says which. */
+const char *const *helper_goversions_newest(void);
 
 /** helper_goversions_chosen(): GO_VERSIONS says which: then every way to build is tested, too. */
 bool helper_goversions_chosen(void);
@@ -39,7 +43,8 @@ struct helper_goway {
  */
 const struct helper_goway *helper_goways(const char *version);
 
-/* What the newest release is built as besides the first two. */
+/* What the newest release is built as besides the first two when GO_VERSIONS says nothing: not what
+ * needs a standard library of its own (-race, GOAMD64). */
 extern const struct helper_goway *const helper_goways_newest;
 
 /* What most tests build. */
