@@ -35,6 +35,9 @@ static int reply_fd(struct call *c, enum wire_type type, int result, uint32_t va
 
     if (fd >= 0)
         (void)close(fd);
+    if (r == -ETOOMANYREFS) /* link.h: not the sampler's doing, so not the end of it */
+        return reply(c, type, &(struct wire_result){.result = -ETOOMANYREFS}, sizeof(res), NULL, 0,
+                     -1);
     return r;
 }
 
@@ -86,6 +89,10 @@ static int on_file(struct call *c)
     r = reply(c, WIRE_ANS_FILE, &res, sizeof(res), NULL, 0, res.result == 0 ? fd : -1);
     if (fd >= 0)
         c->ops->file_done(c->ctx, fd);
+    if (r == -ETOOMANYREFS) {
+        res.result = -ETOOMANYREFS;
+        r = reply(c, WIRE_ANS_FILE, &res, sizeof(res), NULL, 0, -1);
+    }
     return r;
 }
 

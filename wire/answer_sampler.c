@@ -75,31 +75,51 @@ int answer_sampler_about(struct link *l, uint32_t id, const struct wire_about *a
     return sent(l, link_send(l, WIRE_ANS_ABOUT, id, &clean, sizeof(clean), NULL, 0, NULL, 0));
 }
 
+/* It is there, but cannot be handed over (link.h): rather say so than end for it. */
+#define CROWDED "the kernel lets this user pass no more descriptors for now: try again"
+
 int answer_sampler_cpu(struct link *l, uint32_t id, const struct wire_profile *profile, int fd)
 {
     struct wire_profile clean = *profile;
+    int r;
 
     codec_text(clean.text, sizeof(clean.text), profile->text);
-    return sent(l, link_send(l, WIRE_ANS_CPU, id, &clean, sizeof(clean), NULL, 0, &fd, fd >= 0));
+    r = link_send(l, WIRE_ANS_CPU, id, &clean, sizeof(clean), NULL, 0, &fd, fd >= 0);
+    if (r == -ETOOMANYREFS && fd >= 0) {
+        clean = (struct wire_profile){.result = -ETOOMANYREFS, .mode = profile->mode};
+        codec_text(clean.text, sizeof(clean.text), CROWDED);
+        return answer_sampler_cpu(l, id, &clean, -1);
+    }
+    return sent(l, r);
 }
 
 int answer_sampler_said(struct link *l, enum wire_type type, uint32_t id, int result,
                         const char *text, int fd)
 {
     struct wire_said said = {.result = result};
+    int r;
 
     codec_text(said.text, sizeof(said.text), text);
-    return sent(l, link_send(l, type, id, &said, sizeof(said), NULL, 0, &fd, fd >= 0));
+    r = link_send(l, type, id, &said, sizeof(said), NULL, 0, &fd, fd >= 0);
+    if (r == -ETOOMANYREFS && fd >= 0)
+        return answer_sampler_said(l, type, id, -ETOOMANYREFS, CROWDED, -1);
+    return sent(l, r);
 }
 
 int answer_sampler_runtime(struct link *l, uint32_t id, const struct wire_runtime_read *read,
                            int fd)
 {
     struct wire_runtime_read clean = *read;
+    int r;
 
     codec_text(clean.text, sizeof(clean.text), read->text);
-    return sent(l,
-                link_send(l, WIRE_ANS_RUNTIME, id, &clean, sizeof(clean), NULL, 0, &fd, fd >= 0));
+    r = link_send(l, WIRE_ANS_RUNTIME, id, &clean, sizeof(clean), NULL, 0, &fd, fd >= 0);
+    if (r == -ETOOMANYREFS && fd >= 0) {
+        clean = (struct wire_runtime_read){.result = -ETOOMANYREFS};
+        codec_text(clean.text, sizeof(clean.text), CROWDED);
+        return answer_sampler_runtime(l, id, &clean, -1);
+    }
+    return sent(l, r);
 }
 
 int answer_sampler_stats(struct link *l, uint32_t id, const struct wire_stats *stats)

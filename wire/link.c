@@ -33,6 +33,19 @@ int link_pair(int ret[static 2])
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret) ? -errno : 0;
 }
 
+static int put(int fd, const struct msghdr *msg)
+{
+    ssize_t n;
+
+    do {
+        /* a peer that does not read must never make us wait for it, least of all the guard */
+        n = sendmsg(fd, msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == ECONNRESET || errno == ENOTCONN ? -EPIPE : -errno;
+    return 0;
+}
+
 /* Three pairs of pointer and length: a struct for them would be filled at each of the calls. */
 /* NOLINTNEXTLINE(readability-function-size) */
 int link_send(struct link *l, enum wire_type type, uint32_t id, const void *body, size_t body_bytes,
@@ -48,11 +61,11 @@ int link_send(struct link *l, enum wire_type type, uint32_t id, const void *body
                            {(void *)(uintptr_t)body, body_bytes},
                            {(void *)(uintptr_t)tail, tail_bytes}};
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = tail_bytes ? 3 : 2};
-    ssize_t n;
+    int r = -EPIPE;
 
     assert(body_bytes + tail_bytes <= WIRE_BODY_MAX_BYTES && nfds <= WIRE_FDS_MAX);
     if (l->fd < 0)
-        return -EPIPE;
+        return r;
     if (nfds) {
         struct cmsghdr *c;
 
@@ -64,13 +77,13 @@ int link_send(struct link *l, enum wire_type type, uint32_t id, const void *body
         c->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
         memcpy(CMSG_DATA(c), fds, sizeof(int) * nfds);
     }
-    do {
-        /* a peer that does not read must never make us wait for it, least of all the guard */
-        n = sendmsg(l->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return errno == ECONNRESET || errno == ENOTCONN ? -EPIPE : -errno;
-    return 0;
+    for (int i = 0; i < LINK_CROWDED_TRIES; i++) {
+        r = put(l->fd, &msg);
+        if (r != -ETOOMANYREFS)
+            break;
+        (void)poll(NULL, 0, LINK_CROWDED_MS / LINK_CROWDED_TRIES);
+    }
+    return r;
 }
 
 void packet_drop_fds(struct packet *p)

@@ -7,6 +7,17 @@
 
 #include "wire/codec.h"
 
+/*
+ * Descriptors that are on their way through any socket count for the user who sent them, in all his
+ * processes together, and the kernel lets none begin its way while they are more than the sender's
+ * RLIMIT_NOFILE (net/unix/af_unix.c, too_many_unix_fds()). Another program of that user, maybe in
+ * another container, can so be in our way: mostly for an instant.
+ */
+enum {
+    LINK_CROWDED_MS = 100,
+    LINK_CROWDED_TRIES = 20,
+};
+
 struct link {
     int fd; /* -1: closed */
     struct wire_turn turn;
@@ -29,8 +40,9 @@ void link_close(struct link *l);
 
 /**
  * link_send(l, type, id, body, body_bytes, tail, tail_bytes, fds, nfds): one packet; the
- * descriptors stay the caller's. Never waits. 0; -EAGAIN (full: the peer does not read); -EPIPE
- * (the peer is gone).
+ * descriptors stay the caller's. Never waits for the peer. 0; -EAGAIN (full: the peer does not
+ * read); -EPIPE (the peer is gone); -ETOOMANYREFS: only with descriptors, after LINK_CROWDED_MS;
+ * without them it can go.
  */
 int link_send(struct link *l, enum wire_type type, uint32_t id, const void *body, size_t body_bytes,
               const void *tail, size_t tail_bytes, const int *fds, size_t nfds);

@@ -5,7 +5,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -227,13 +229,78 @@ static void waits(void **state)
     assert_true(clock_mono_ns() - before >= 49 * CLOCK_NS_PER_MS);
 }
 
+/* As many descriptors of our user on their way as his limit allows, and one: a pair of sockets. */
+static void crowd(int pair[static 2])
+{
+    enum { LIMIT = 60 };
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(int) * (LIMIT + 1))];
+    } control = {0};
+    struct iovec iov = {(void *)(uintptr_t) "x", 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.room,
+                         .msg_controllen = sizeof(control.room)};
+    int fds[LIMIT + 1];
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+    if (setrlimit(RLIMIT_NOFILE, &(struct rlimit){LIMIT, LIMIT}) != 0 || link_pair(pair) != 0)
+        _exit(10);
+    for (int i = 0; i <= LIMIT; i++)
+        fds[i] = STDERR_FILENO;
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(fds));
+    memcpy(CMSG_DATA(c), fds, sizeof(fds));
+    if (sendmsg(pair[0], &msg, 0) != 1)
+        _exit(11);
+}
+
+/* In a child that is nobody: root is let through. Its status: what went wrong, 0 nothing. */
+static int crowded(void)
+{
+    struct wire_result result = {.value = 1};
+    uint64_t before = clock_mono_ns();
+    int pair[2], fd = STDERR_FILENO;
+
+    if (geteuid() == 0 && (setresgid(59999, 59999, 59999) || setresuid(59999, 59999, 59999)))
+        return 20;
+    crowd(pair);
+    if (link_send(&guard, WIRE_ANS_MAPS, 1, &result, sizeof(result), NULL, 0, &fd, 1) !=
+        -ETOOMANYREFS)
+        return 21;
+    if (clock_mono_ns() - before < (LINK_CROWDED_MS - 10) * CLOCK_NS_PER_MS)
+        return 22; /* it has not waited */
+    if (link_send(&guard, WIRE_ANS_MAPS, 2, &result, sizeof(result), NULL, 0, NULL, 0) != 0)
+        return 23;
+    (void)close(pair[0]);
+    (void)close(pair[1]); /* what was on its way is gone */
+    return link_send(&guard, WIRE_ANS_MAPS, 3, &result, sizeof(result), NULL, 0, &fd, 1) ? 24 : 0;
+}
+
+/* Others of the same user may be in the way of descriptors: that ends nobody. */
+static void others_are_in_the_way(void **state)
+{
+    int status = -1;
+    pid_t pid = fork();
+
+    (void)state;
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(crowded());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_pair, close_pair)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(there_and_back), TEST(with_a_tail), TEST(descriptors), TEST(nothing_leaks),
-        TEST(empty_packet),   TEST(the_end),     TEST(full),        TEST(waits),
+        TEST(there_and_back), TEST(with_a_tail),  TEST(descriptors),
+        TEST(nothing_leaks),  TEST(empty_packet), TEST(the_end),
+        TEST(full),           TEST(waits),        TEST(others_are_in_the_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
