@@ -34,11 +34,14 @@ static const struct verb verbs[] = {
     {"run", cli_run, "[--config FILE] [TARGET [--all]] [--listen ADDR]...", "the sidecar",
      "Serves profiles of the target until SIGTERM or Ctrl-C.\n" TARGET_HELP ALL_HELP},
     {"record", cli_record,
-     "[TARGET [--all]] [--type cpu] [--seconds 10] [--hz 100] [-o FILE] [--format FORMAT]",
+     "[TARGET [--all]] [--type cpu|wall] [--seconds 10] [--hz 100] [-o FILE] "
+     "[--format FORMAT] [--ptrace]",
      "one profile into a file, without a server",
      "FORMAT: pprof (default), folded, speedscope, text. -o - is standard output; without -o the\n"
      "file is named after the target, and its name is printed. Ctrl-C ends early and keeps what\n"
-     "there is.\n" TARGET_HELP ALL_HELP},
+     "there is. --type wall shows where all threads are, waiting ones too, at 20 Hz; it needs no\n"
+     "perf. --ptrace: where perf is refused, sample CPU time by stopping threads for some\n"
+     "microseconds, 100 times a second at most.\n" TARGET_HELP ALL_HELP},
     {"top", cli_later, "[TARGET] [--once] [--json]", "live view in the terminal", NULL},
     {"dump", cli_dump, "[TARGET] [--format FORMAT | --all]", "goroutines, now",
      "FORMAT: text (default: groups, busiest first), json (the same), debug1 and stacks (as\n"

@@ -32,9 +32,9 @@ static void append(struct options_target *t, char *arg)
 {
     size_t n = 0;
 
-    while (n < OPTIONS_TARGET_ARGS + OPTIONS_ALL_ARGS && t->args[n])
+    while (n < OPTIONS_ARGS && t->args[n])
         n++;
-    t->args[n] = n < OPTIONS_TARGET_ARGS + OPTIONS_ALL_ARGS ? arg : NULL;
+    t->args[n] = n < OPTIONS_ARGS ? arg : NULL;
 }
 
 int options_all(struct options_target *t, char **argv, int i)
@@ -71,6 +71,16 @@ static int check(struct config *scratch, struct options_target *t, int argc, cha
     if (scratch->select == PLAN_SELECT_CMDLINE && pattern_check(scratch->select_text, e) != 0)
         return -EINVAL;
     return used;
+}
+
+int options_ptrace(struct options_target *t, char *arg)
+{
+    if (strcmp(arg, "--ptrace") != 0)
+        return 0;
+    if (!t->ptrace)
+        append(t, arg);
+    t->ptrace = true;
+    return 1;
 }
 
 int options_target(struct options_target *t, int argc, char **argv, int i, struct err *e)

@@ -12,12 +12,15 @@
 enum {
     OPTIONS_TARGET_ARGS = 2, /* --pid N */
     OPTIONS_ALL_ARGS = 1,    /* --all */
+    OPTIONS_PTRACE_ARGS = 1, /* --ptrace */
+    OPTIONS_ARGS = OPTIONS_TARGET_ARGS + OPTIONS_ALL_ARGS + OPTIONS_PTRACE_ARGS,
 };
 
 /* The TARGET options as they came, NULL at the end; all zero: none was named. */
 struct options_target {
-    char *args[OPTIONS_TARGET_ARGS + OPTIONS_ALL_ARGS + 1];
+    char *args[OPTIONS_ARGS + 1];
     bool named;
+    bool ptrace; /* --ptrace is among them */
 };
 
 /**
@@ -37,5 +40,11 @@ int options_target(struct options_target *t, int argc, char **argv, int i, struc
 /** options_all(t, argv, i): is argv[i] --all, which stands beside a TARGET or alone? 1 (taken), 0.
  */
 int options_all(struct options_target *t, char **argv, int i);
+
+/**
+ * options_ptrace(t, arg): is it --ptrace? Then it goes with the target to the guard; a second one
+ * changes nothing. 1 or 0.
+ */
+int options_ptrace(struct options_target *t, char *arg);
 
 #endif

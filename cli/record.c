@@ -16,10 +16,13 @@
 
 enum {
     RECORD_NAME_BYTES = 128,
+    RECORD_WALL_HZ = 20,                      /* threads that wait change slowly */
     RECORD_OUT_MAX_BYTES = 512 * 1024 * 1024, /* text of the largest profile */
 };
 
 struct record {
+    bool wall;
+    bool hz_given;
     const char *output; /* NULL: named after the target */
     const struct render *format;
     struct wire_cpu cpu;
@@ -31,13 +34,13 @@ struct record {
  * Order of work: check the arguments, start the guard, wait for the target, open the file, record,
  * write. The file is opened before the recording, so that a bad path costs no ten seconds.
  */
-/* heap, goroutine and the others come with their own issues. */
+/* heap, goroutine and the others have routes of their own, and `pillion dump`. */
 static int set_type(struct record *r, const char *value, struct err *e)
 {
-    (void)r;
-    if (strcmp(value, "cpu") == 0)
+    r->wall = strcmp(value, "wall") == 0;
+    if (r->wall || strcmp(value, "cpu") == 0)
         return 0;
-    return err_set(e, -EINVAL, "--type: only cpu is built yet");
+    return err_set(e, -EINVAL, "--type takes cpu or wall");
 }
 
 static int set_number(const char *value, uint64_t max, const char *what, uint64_t *ret,
@@ -66,6 +69,7 @@ static int set_hz(struct record *r, const char *value, struct err *e)
 
     if (rc == 0)
         r->cpu.hz = (uint32_t)hz;
+    r->hz_given = true;
     return rc;
 }
 
@@ -124,10 +128,16 @@ static int parse(struct record *r, int argc, char **argv, struct err *e)
         if (used == 0)
             used = options_all(&r->target, argv, i);
         if (used == 0)
+            used = options_ptrace(&r->target, argv[i]);
+        if (used == 0)
             used = options_target(&r->target, argc, argv, i, e);
     }
     if (used < 0)
         return used;
+    if (r->wall)
+        r->cpu.flags |= WIRE_CPU_WALL;
+    if (r->wall && !r->hz_given)
+        r->cpu.hz = RECORD_WALL_HZ;
     /* gzip(1) refuses this too: a screen full of bytes helps nobody */
     if (r->output && strcmp(r->output, "-") == 0 && r->format->binary && isatty(STDOUT_FILENO))
         return err_set(e, -EINVAL, "a pprof profile is not for a terminal; name a file with -o");
@@ -149,7 +159,8 @@ static const char *file_name(struct record *r, const struct wire_target *t)
               *p == '-' || *p == '_' || (*p == '.' && p != who)))
             *p = '_';
     }
-    (void)snprintf(r->name, sizeof(r->name), "pillion.cpu.%s%s", who, r->format->extension);
+    (void)snprintf(r->name, sizeof(r->name), "pillion.%s.%s%s", r->wall ? "wall" : "cpu", who,
+                   r->format->extension);
     return r->name;
 }
 
@@ -195,6 +206,18 @@ static void say_how_it_ended(const struct wire_profile *p, bool interrupted)
             stderr);
 }
 
+/* A missing right for CPU samples has a second way out. */
+static int explain(const struct record *r, const struct wire_target *t, int rc, struct err *e)
+{
+    char why[ERR_TEXT_BYTES];
+
+    if (r->wall || r->target.ptrace || (rc != -EPERM && rc != -EACCES) ||
+        !(t->rights & WIRE_RIGHT_MEMORY))
+        return rc;
+    (void)snprintf(why, sizeof(why), "%s", e->text);
+    return err_set(e, rc, "%s; or --ptrace, which stops its threads for each sample", why);
+}
+
 static int record(struct record *r, struct guarded *g, struct output *o, struct err *e)
 {
     struct ask_sampler_answer answer;
@@ -215,7 +238,7 @@ static int record(struct record *r, struct guarded *g, struct output *o, struct 
     rc = guarded_cpu(g, &r->cpu, progress_tick, &progress, &answer, e);
     progress_end(&progress);
     if (rc)
-        return rc;
+        return explain(r, &g->status.target, rc, e);
     rc = write_profile(r, o, answer.fd, name, e);
     (void)close(answer.fd);
     if (rc)

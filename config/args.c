@@ -51,6 +51,12 @@ int config_target_option(struct config *c, int argc, char **argv, int i, struct 
     return 0;
 }
 
+/* The one option without a value: target.unsafe.ptrace_sampling, for `pillion record`. */
+static bool is_ptrace(const char *arg)
+{
+    return strcmp(arg, "--ptrace") == 0;
+}
+
 /* Read --config or the default file; the other arguments are looked at by the second pass. */
 static int read_file(struct config *c, int argc, char **argv, struct err *e)
 {
@@ -65,7 +71,7 @@ static int read_file(struct config *c, int argc, char **argv, struct err *e)
         if (used == 0) {
             /* every other option of ours takes a value: --process --config means a process */
             i += strncmp(argv[i], "--", 2) == 0 && !strchr(argv[i], '=') &&
-                 strcmp(argv[i], "--all") != 0;
+                 strcmp(argv[i], "--all") != 0 && !is_ptrace(argv[i]);
             continue;
         }
         if (path)
@@ -122,6 +128,10 @@ static int take(struct config *c, int argc, char **argv, int i, size_t *targets,
 
     if (used)
         return used < 0 ? -EBADRQC : used; /* read_file() has taken it */
+    if (is_ptrace(argv[i])) {
+        c->unsafe.ptrace_sampling = true;
+        return 1;
+    }
     used = option(argc, argv, i, "--listen", &value, e);
     if (used > 0) {
         r = take_listen(c, value, (*listens)++, e);

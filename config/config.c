@@ -19,6 +19,7 @@ enum {
     COLLECT_EVERY_MS = 60000, /* what holds when `collect` is there without it */
     COLLECT_CPU_SECONDS = 10,
     COLLECT_CPU_HZ = 100,
+    COLLECT_WALL_HZ = 20,
 };
 
 #define MS_PER_DAY UINT64_C(86400000)
@@ -89,10 +90,13 @@ static void settle_schedule(const struct config_bind *b)
         struct config_collect *p = &c->collect.profiles[i];
         uint64_t every_s = (p->every_ms ? p->every_ms : c->collect.every_ms) / 1000;
 
-        if (strcmp(p->type, "cpu") != 0)
+        bool wall = strcmp(p->type, "wall") == 0;
+        uint32_t hz = wall ? COLLECT_WALL_HZ : COLLECT_CPU_HZ;
+
+        if (!wall && strcmp(p->type, "cpu") != 0)
             continue;
         if (p->hz == 0)
-            p->hz = c->limits.hz < COLLECT_CPU_HZ ? c->limits.hz : COLLECT_CPU_HZ;
+            p->hz = c->limits.hz < hz ? c->limits.hz : hz;
         if (p->seconds == 0)
             p->seconds =
                 every_s && every_s < COLLECT_CPU_SECONDS ? (uint32_t)every_s : COLLECT_CPU_SECONDS;
@@ -274,6 +278,7 @@ void config_plan(const struct config *c, struct plan *ret)
     ret->drain_ms = (uint32_t)(c->drain_ms + CONFIG_DRAIN_GRACE_MS);
     /* the sidecar runs as nobody where nothing it needs again belongs to us */
     ret->front_uid_drop = front_may_drop(c) ? 1 : 0;
+    ret->stops = c->unsafe.ptrace_sampling ? 1 : 0;
     plan_rate(ret, WIRE_RATE_HEAP, c->unsafe.heap_profile_rate);
     plan_rate(ret, WIRE_RATE_BLOCK, c->unsafe.block_profile_rate);
     plan_rate(ret, WIRE_RATE_MUTEX, c->unsafe.mutex_profile_fraction);

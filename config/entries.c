@@ -89,7 +89,7 @@ static int check_collected(struct config_bind *b, const struct config_node *n, v
 {
     const struct config_collect *profiles = list;
     const struct config_collect *p = &profiles[i];
-    bool cpu = strcmp(p->type, "cpu") == 0;
+    bool cpu = strcmp(p->type, "cpu") == 0 || strcmp(p->type, "wall") == 0;
 
     for (size_t j = 0; j < i; j++) {
         if (strcmp(profiles[j].type, p->type) == 0)
@@ -97,9 +97,9 @@ static int check_collected(struct config_bind *b, const struct config_node *n, v
     }
     if (p->seconds && !cpu)
         return config_value_fail(b, config_value_child(b, n, "seconds"),
-                                 "seconds are for cpu only; others are taken at once");
+                                 "seconds are for cpu and wall; others are taken at once");
     if (p->hz && !cpu)
-        return config_value_fail(b, config_value_child(b, n, "hz"), "hz is for cpu only");
+        return config_value_fail(b, config_value_child(b, n, "hz"), "hz is for cpu and wall");
     return 0;
 }
 

@@ -35,8 +35,8 @@ static const char *const backends[] = {"pyroscope", "parca", "datadog",      "go
 static const char *const formats[] = {"default", "json", "ingest", "online", "offline", NULL};
 static const char *const families[] = {"auto", "go", "native", NULL};
 static const char *const redacted[] = {"names", "files", "labels", NULL};
-static const char *const collected[] = {"cpu",   "heap",  "allocs",       "goroutine",
-                                        "block", "mutex", "threadcreate", NULL};
+static const char *const collected[] = {"cpu",   "heap",         "allocs", "goroutine", "block",
+                                        "mutex", "threadcreate", "wall",   NULL};
 
 #define WORDS(list) (sizeof(list) / sizeof((list)[0]) - 1)
 _Static_assert(sizeof(enum log_level) == sizeof(uint32_t), "stored as a word");

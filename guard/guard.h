@@ -11,6 +11,7 @@
 #include "guard/members.h"
 #include "guard/perf.h"
 #include "guard/rates.h"
+#include "guard/stops.h"
 #include "guard/target.h"
 #include "wire/answer_guard.h"
 #include "wire/front.h"
@@ -31,6 +32,8 @@ struct guard {
     struct find_skip skip;
     struct guard_perf perf;
     struct guard_rates rates;
+    struct guard_stops stops;
+    bool reap_due; /* look after the children though no SIGCHLD came (tracee_wait()) */
 
     struct child sampler, front;
     struct link to_sampler, to_front; /* fd -1: no link */

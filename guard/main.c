@@ -158,6 +158,8 @@ static void loop(struct guard *g)
             on_front(g);
         if (p[POLL_SIGNALS].revents)
             on_signals(g);
+        if (g->reap_due)
+            supervise_reap(g);
         watch_run(g);
         supervise_run(g);
         watch_tell(g);
@@ -232,6 +234,7 @@ static int prepare(struct guard *g, struct err *e)
     if (g->client) /* nor does a recording write into what it looks at for a moment */
         g->plan.rates = 0;
     guard_rates_init(&g->rates, &g->plan);
+    guard_stops_init(&g->stops, g->plan.stops);
     g->exit_code = 2;
     g->signals = open_signals();
     if (g->signals < 0)

@@ -1,7 +1,9 @@
 #include "guard/proc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -67,11 +69,11 @@ static uint64_t stat_u64(const char *after, int field)
     return v;
 }
 
-int proc_stat(pid_t pid, struct proc_stat *ret)
+static int read_stat(pid_t pid, const char *name, struct proc_stat *ret)
 {
     char text[PROC_TEXT_MAX_BYTES];
     uint64_t tick_ns = CLOCK_NS_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK);
-    ssize_t n = proc_read(pid, "stat", text, sizeof(text));
+    ssize_t n = proc_read(pid, name, text, sizeof(text));
     char *open_par;
     char *close_par;
     const char *after;
@@ -93,6 +95,19 @@ int proc_stat(pid_t pid, struct proc_stat *ret)
     };
     (void)err_clean(ret->comm, sizeof(ret->comm), open_par + 1, (size_t)(close_par - open_par - 1));
     return 0;
+}
+
+int proc_stat(pid_t pid, struct proc_stat *ret)
+{
+    return read_stat(pid, "stat", ret);
+}
+
+int proc_thread_stat(pid_t pid, uint32_t tid, struct proc_stat *ret)
+{
+    char name[32];
+
+    (void)snprintf(name, sizeof(name), "task/%u/stat", tid);
+    return read_stat(pid, name, ret);
 }
 
 int proc_exe(pid_t pid, char *out, size_t bytes)
@@ -140,6 +155,48 @@ int64_t proc_uid(pid_t pid)
 int64_t proc_gid(pid_t pid)
 {
     return status_number(pid, "\nGid:\t");
+}
+
+int64_t proc_tracer(pid_t pid)
+{
+    return status_number(pid, "\nTracerPid:\t");
+}
+
+static int ascending(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+int proc_threads(pid_t pid, uint32_t *out, uint32_t max, uint32_t *ret_count, uint32_t *ret_missed)
+{
+    uint32_t n = 0, missed = 0;
+    const struct dirent *d;
+    char path[64];
+    pid_t tid;
+    DIR *dir;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    dir = opendir(path);
+    if (!dir)
+        return errno == ENOENT ? -ESRCH : -errno;
+    while ((d = readdir(dir)) != NULL) {
+        if (!proc_number(d->d_name, &tid))
+            continue;
+        if (n < max)
+            out[n++] = (uint32_t)tid;
+        else
+            missed++;
+    }
+    (void)closedir(dir);
+    if (n == 0)
+        return -ESRCH;
+    qsort(out, n, sizeof(*out), ascending);
+    *ret_count = n;
+    *ret_missed = missed;
+    return 0;
 }
 
 uint64_t proc_start_real_ns(uint64_t start_ticks)

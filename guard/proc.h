@@ -33,6 +33,8 @@ ssize_t proc_read(pid_t pid, const char *name, char *out, size_t bytes);
 
 /** proc_stat(pid, ret): 0 or -errno. */
 int proc_stat(pid_t pid, struct proc_stat *ret);
+/** proc_thread_stat(pid, tid, ret): of one thread: its own CPU time and state. 0 or -errno. */
+int proc_thread_stat(pid_t pid, uint32_t tid, struct proc_stat *ret);
 
 /** proc_exe(pid, out, bytes): where /proc/PID/exe points, " (deleted)" taken off; -errno. */
 int proc_exe(pid_t pid, char *out, size_t bytes);
@@ -42,6 +44,12 @@ int64_t proc_uid(pid_t pid);
 
 /** proc_gid(pid): its real gid, -errno. */
 int64_t proc_gid(pid_t pid);
+
+/** proc_tracer(pid): who traces it, 0: nobody; -errno. */
+int64_t proc_tracer(pid_t pid);
+
+/** proc_threads(pid, out, max, ret_count, ret_missed): its tids, ascending. 0, -ESRCH, -errno. */
+int proc_threads(pid_t pid, uint32_t *out, uint32_t max, uint32_t *ret_count, uint32_t *ret_missed);
 
 /** proc_start_real_ns(start_ticks): since 1970. */
 uint64_t proc_start_real_ns(uint64_t start_ticks);

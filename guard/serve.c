@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "guard/waits.h"
+
 enum {
     PERF_OPEN_TRIES_MAX = 5, /* members that end while their events are opened */
 };
@@ -78,6 +80,38 @@ static int on_rate(void *ctx, const struct wire_rate_ask *ask)
 
     watch_news(g);
     return r;
+}
+
+/* The wait for a stop may have taken the news of a child: reap_due. */
+static void on_stops_open(void *ctx, uint32_t generation, struct wire_stops_opened *ret)
+{
+    struct guard *g = ctx;
+
+    guard_stops_open(&g->stops, &g->target, generation, ret);
+}
+
+static void on_stops(void *ctx, const struct wire_stops_ask *ask, struct wire_stops *ret,
+                     struct wire_stop ret_rows[static WIRE_STOPS_MAX])
+{
+    struct guard *g = ctx;
+
+    g->reap_due = true;
+    guard_stops_take(&g->stops, &g->target, ask, ret, ret_rows);
+}
+
+static void on_stops_close(void *ctx)
+{
+    struct guard *g = ctx;
+
+    guard_stops_close(&g->stops);
+}
+
+static void on_waits(void *ctx, const struct wire_waits_ask *ask, struct wire_waits *ret,
+                     struct wire_wait ret_rows[static WIRE_WAITS_MAX])
+{
+    struct guard *g = ctx;
+
+    guard_waits_read(&g->target, ask, ret, ret_rows);
 }
 
 static void on_blame(void *ctx)
@@ -213,6 +247,10 @@ const struct answer_guard_ops *serve_ops(void)
         .perf_is_open = on_perf_is_open,
         .rate = on_rate,
         .members = on_members,
+        .stops_open = on_stops_open,
+        .stops = on_stops,
+        .stops_close = on_stops_close,
+        .waits = on_waits,
         .blame = on_blame,
     };
 

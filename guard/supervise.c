@@ -19,6 +19,7 @@ static void say_note(struct guard *g, const char *text)
 static void drop_sampler(struct guard *g)
 {
     guard_perf_release(&g->perf);
+    guard_stops_close(&g->stops);
     link_close(&g->to_sampler);
     if (g->sampler_for_front >= 0)
         (void)close(g->sampler_for_front);
@@ -194,12 +195,14 @@ void supervise_reap(struct guard *g)
     int status;
     pid_t pid;
 
+    g->reap_due = false;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (pid == g->sampler.pid)
             sampler_ended(g, status);
         else if (pid == g->front.pid)
             front_ended(g, status);
-        /* else: as PID 1 of a container we also reap orphans */
+        else /* a thread that is held for a sample; as PID 1 of a container also orphans */
+            guard_stops_status(&g->stops, &g->target, pid, status);
     }
 }
 

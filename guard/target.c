@@ -411,6 +411,17 @@ ssize_t target_poke(struct target *t, uint64_t address, const void *data, size_t
     return n;
 }
 
+ssize_t target_text(struct target *t, const char *name, char *out, size_t bytes)
+{
+    ssize_t n = act_begin(t, TARGET_ACT_TEXT);
+
+    if (n)
+        return n;
+    n = proc_read(t->pid, name, out, bytes);
+    act_end(t);
+    return n;
+}
+
 int target_dataseg(struct target *t, uint64_t address, uint64_t bytes, struct dataseg_id *ret)
 {
     int r = act_begin(t, TARGET_ACT_TEXT);

@@ -72,6 +72,9 @@ int target_cmdline(struct target *t, uint32_t generation, int *ret_fd);
 ssize_t target_peek(struct target *t, uint64_t address, void *out, size_t bytes);
 ssize_t target_poke(struct target *t, uint64_t address, const void *data, size_t bytes);
 
+/** target_text(t, name, out, bytes): proc_read() of a file of it that may wait (syscall). */
+ssize_t target_text(struct target *t, const char *name, char *out, size_t bytes);
+
 /** target_dataseg(t, address, bytes, ret): dataseg_read() of the target. */
 int target_dataseg(struct target *t, uint64_t address, uint64_t bytes, struct dataseg_id *ret);
 

@@ -63,6 +63,7 @@ static void found(struct guard *g, const struct find *f)
     guard_rates_found(&g->rates, &g->target);
     if (g->plan.all)
         (void)guard_members_take(&g->members, f);
+    (void)guard_stops_right(&g->stops, &g->target);
     log_info("target found", LOG_U64("pid", w->pid), LOG_STR("name", w->name),
              LOG_U64("generation", w->generation),
              LOG_STR(w->reason[0] ? "limits" : NULL, w->reason));
@@ -167,6 +168,9 @@ void watch_reload(struct guard *g)
                  LOG_STR(e.text[0] ? "reason" : NULL, e.text));
         return;
     }
+    g->stops.wanted = plan.stops;
+    if (guard_stops_right(&g->stops, &g->target))
+        watch_news(g);
     if (guard_rates_reload(&g->rates, &g->target, &plan))
         watch_news(g);
 }
@@ -183,12 +187,19 @@ int watch_relieve(struct guard *g)
                   LOG_U64("pid", (uint64_t)pid));
         return 0;
     }
+    if (guard_stops_relieve(&g->stops) != 0) {
+        log_error("the target lets the reader of its stack wait without end while it is stopped: "
+                  "only our end lets it run on",
+                  LOG_U64("pid", g->target.wire.pid));
+        return -EIO;
+    }
     waiting = guard_members_doing(&g->members);
     if (!waiting)
         waiting = &g->target;
     what = target_relieve(waiting);
     if (!what)
         return -EIO;
+    (void)guard_stops_right(&g->stops, &g->target);
     log_error("the target lets its reader wait without end", LOG_U64("pid", waiting->wire.pid),
               LOG_STR("not_read_any_more", what));
     watch_news(g);

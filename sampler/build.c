@@ -68,6 +68,8 @@ static uint64_t look_up(struct builder *b, uint64_t address)
         return marker(b, "[missing]");
     case UNWIND_TRUNCATED:
         return marker(b, "[truncated]");
+    case UNWIND_RUNNING:
+        return marker(b, "[running]");
     default:
         break;
     }
@@ -306,6 +308,38 @@ static int add_unsampled(struct builder *b, const struct session_counts *c)
     return location ? profile_sample(b->profile, &location, 1, values, NULL, 0) : -ENOSPC;
 }
 
+/* How it was taken, where it was not by perf. */
+static void comment_source(struct profile *p, const struct session_counts *c, uint32_t hz, bool all)
+{
+    if (all && c->source != WIRE_SOURCE_PERF)
+        comment(p, "of several processes the first one alone: the others need perf");
+    if (c->source == WIRE_SOURCE_STOPS) {
+        comment(p,
+                "sampled by ptrace: running threads stopped %u times a second at most (the limit "
+                "is %d), samples weighed by their thread's CPU time",
+                hz, WIRE_STOPS_HZ_MAX);
+        if (c->waiting)
+            comment(p,
+                    "sampled by ptrace: %" PRIu64 " samples show where a thread waits that was "
+                    "never met running",
+                    c->waiting);
+        if (c->refused)
+            comment(p,
+                    "sampled by ptrace: %" PRIu64 " stops were not allowed: somebody else traces "
+                    "the target",
+                    c->refused);
+    } else if (c->source == WIRE_SOURCE_WAITS) {
+        comment(p,
+                "wall clock: all threads looked at %u times a second through /proc/PID/syscall, "
+                "without stopping any; Go's frames by its tables, of other code the innermost one "
+                "alone; running threads have no stack",
+                hz);
+        if (c->moved)
+            comment(p, "wall clock: %" PRIu64 " times a thread ran on while it was read: dropped",
+                    c->moved);
+    }
+}
+
 /* What is missing is said, here and in the answer's headers. */
 static void comment_all(struct builder *b, const struct build_facts *facts)
 {
@@ -318,14 +352,17 @@ static void comment_all(struct builder *b, const struct build_facts *facts)
 
     comment(p, "pillion %s", PILLION_VERSION);
     comment(p, "target: %s %s", t->name, b->go ? go_image_version(b->go) : "native");
-    comment(p, "mode: %s%s", modes[t->mode], c->kernel ? "" : ", user space only");
+    comment(p, "mode: %s%s", modes[t->mode],
+            c->kernel || c->source == WIRE_SOURCE_WAITS ? "" : ", user space only");
+    comment_source(p, c, r->want.hz, t->all);
     comment(p,
             "samples: %" PRIu64 ", lost: %" PRIu64 ", counted twice and dropped: %" PRIu64
             ", threads: %u, not covered: %u%s",
             c->samples, c->lost + r->dropped, c->duplicates, c->threads, c->threads_missed,
             c->shape == WIRE_PERF_PER_THREAD ? ", one event a thread (descriptor limit)" : "");
-    comment(p, "cpu time: sampled %" PRIu64 " ms, counted %" PRIu64 " ms", c->weight_ns / 1000000,
-            c->counted_ns / 1000000);
+    if (c->source != WIRE_SOURCE_WAITS)
+        comment(p, "cpu time: sampled %" PRIu64 " ms, counted %" PRIu64 " ms",
+                c->weight_ns / 1000000, c->counted_ns / 1000000);
     comment(p,
             "stacks: %" PRIu64 " callers repaired, %" PRIu64 " [missing], %" PRIu64
             " [truncated]; addresses without a name: %" PRIu64,
@@ -346,17 +383,19 @@ static void comment_all(struct builder *b, const struct build_facts *facts)
         comment(p, "symbols: %s", space_note(b->space));
     if (r->parts)
         comment_parts(p, r->parts);
-    comment_labels(p, r);
+    if (c->source != WIRE_SOURCE_WAITS)
+        comment_labels(p, r);
 }
 
 static int add_types(struct profile *p, const struct recording *r)
 {
+    const char *what = r->want.flags & WIRE_CPU_WALL ? "wall" : "cpu";
     int rc = profile_add_type(p, "samples", "count");
 
     if (rc == 0)
-        rc = profile_add_type(p, "cpu", "nanoseconds");
+        rc = profile_add_type(p, what, "nanoseconds");
     if (rc == 0)
-        rc = profile_set_period(p, "cpu", "nanoseconds", (int64_t)(CLOCK_NS_PER_SEC / r->want.hz));
+        rc = profile_set_period(p, what, "nanoseconds", (int64_t)(CLOCK_NS_PER_SEC / r->want.hz));
     return rc;
 }
 

@@ -49,7 +49,7 @@ static nfds_t gather(struct sampler *s, struct pollfd *fds, size_t counts[static
         if (!s->recordings[i])
             continue;
         any = true;
-        counts[i] = session_poll(s->recordings[i]->session, fds + n, POLL_MAX - n);
+        counts[i] = feed_poll(&s->recordings[i]->feed, fds + n, POLL_MAX - n);
         n += counts[i];
         ms = recording_wait_ms(s->recordings[i]);
         wait = ms < wait ? ms : wait;
@@ -83,7 +83,7 @@ static int step(struct sampler *s)
         return errno == EINTR ? 0 : -errno;
     for (size_t i = 0; i < WIRE_PERF_SLOTS; i++) {
         if (s->recordings[i])
-            session_polled(s->recordings[i]->session, fds + at, counts[i]);
+            feed_polled(&s->recordings[i]->feed, fds + at, counts[i]);
         at += counts[i];
     }
     r = serve_recordings(s); /* first: labels age */

@@ -20,7 +20,8 @@ static int start_parts(struct recording *r, struct family *family, const struct 
     bool labels = (want->flags & WIRE_CPU_LABELS) != 0;
     int rc;
 
-    if (!r->target.all)
+    /* without perf it is the first one alone: build.c says so */
+    if (!r->target.all || r->feed.source != WIRE_SOURCE_PERF)
         return 0;
     s->family = 1;
     s->wakeups = labels;
@@ -31,7 +32,8 @@ static int start_parts(struct recording *r, struct family *family, const struct 
 int recording_start(struct scene *scene, struct family *family, uint32_t slot, uint32_t id,
                     const struct wire_cpu *want, struct recording **ret, struct err *e)
 {
-    bool labels = (want->flags & WIRE_CPU_LABELS) && scene->labels;
+    bool wall = want->flags & WIRE_CPU_WALL;
+    bool labels = (want->flags & WIRE_CPU_LABELS) && scene->labels && !wall;
     struct session_want s = {
         .hz = want->hz,
         .kernel = (want->flags & WIRE_CPU_KERNEL) != 0,
@@ -53,9 +55,11 @@ int recording_start(struct scene *scene, struct family *family, uint32_t slot, u
         labels_begin(scene->labels);
         r->last = calloc(1, sizeof(*r->last)); /* without it nothing is paired */
     }
+    r->feed.source = feed_source(&r->target, wall);
     rc = start_parts(r, family, want, &s, e);
     if (rc == 0)
-        rc = session_open(scene->guard, slot, &s, &r->session, e);
+        rc = feed_open(scene->guard, slot, &s, wall, &r->feed, e);
+    r->want.hz = r->feed.hz;
     if (rc) {
         recording_free(r);
         return rc;
@@ -83,6 +87,35 @@ static void follow_mappings(struct recording *r)
     r->remap_ns += clock_mono_ns() - now_ns;
 }
 
+/* Its labels are its thread and what that does: a set as labels.h writes them. */
+static uint32_t wait_set(struct recording *r, const struct wire_wait *wait)
+{
+    const char *state = wait->state == WIRE_WAIT_RUNNING ? "running" : "blocked";
+    char set[128];
+    int is_new;
+    int n = snprintf(set, sizeof(set), "state%c%s%cthread%c%u%cthread_name%c%s", 0, state, 0, 0,
+                     wait->tid, 0, 0, wait->comm);
+
+    return intern_put(&r->stacks.sets, set, (size_t)n + 1, &is_new);
+}
+
+/* Where a thread is, for a wall-clock profile. */
+static int each_wait(struct recording *r, const struct session_sample *s)
+{
+    uint32_t set = wait_set(r, s->wait), row;
+
+    if (s->wait->state == WIRE_WAIT_RUNNING) {
+        r->stack.depth = 1;
+        r->stack.address[0] = UNWIND_RUNNING;
+    } else
+        unwind_blocked(r->scene->space, s->record, &r->stack, &r->unwound);
+    if (stacks_add(&r->stacks, set, r->stack.address, r->stack.depth, s->weight_ns, &row) != 0) {
+        r->dropped++;
+        recording_finish(r, WIRE_ENDED_LIMIT);
+    }
+    return 0;
+}
+
 /* Labels first: each moment makes them older. */
 static int each_sample(void *ctx, const struct session_sample *s)
 {
@@ -103,6 +136,8 @@ static int each_sample(void *ctx, const struct session_sample *s)
         r->unmapped = true;
     if (r->unmapped)
         follow_mappings(r);
+    if (s->wait)
+        return each_wait(r, s);
     unwind_sample(r->scene->space, s->record, &r->stack, &r->unwound);
     if (stacks_add(&r->stacks, set, r->stack.address, r->stack.depth, s->weight_ns, &row) != 0) {
         r->dropped++;
@@ -130,7 +165,7 @@ void recording_finish(struct recording *r, enum wire_ended ended)
 int recording_run(struct recording *r)
 {
     unsigned events = 0;
-    int rc = session_run(r->session, each_sample, r, &events);
+    int rc = feed_run(&r->feed, each_sample, r, &events);
 
     if (rc)
         return rc;
@@ -145,10 +180,10 @@ int recording_run(struct recording *r)
 
 int recording_wait_ms(const struct recording *r)
 {
-    int session = session_wait_ms(r->session);
+    int feed = feed_wait_ms(&r->feed);
     int end = clock_wait_ms(r->ends_ns);
 
-    return session < end ? session : end;
+    return feed < end ? feed : end;
 }
 
 static void fill(const struct recording *r, const struct session_counts *c,
@@ -159,6 +194,8 @@ static void fill(const struct recording *r, const struct session_counts *c,
     ret->lost = c->lost + r->dropped;
     ret->duration_ns = r->ends_ns - r->began_ns;
     ret->mode = r->target.mode;
+    ret->source = r->feed.source;
+    ret->hz = r->feed.hz;
 }
 
 void recording_profile(struct recording *r, struct wire_profile *ret, int *ret_fd)
@@ -170,8 +207,8 @@ void recording_profile(struct recording *r, struct wire_profile *ret, int *ret_f
     *ret_fd = -1;
     memset(ret, 0, sizeof(*ret));
     /* what arrives after an exec belongs to another program */
-    ret->result = session_stop(r->session, each_sample, r);
-    session_counts(r->session, &counts);
+    ret->result = feed_stop(&r->feed, each_sample, r);
+    feed_counts(&r->feed, &counts);
     if ((r->unmapped || counts.remapped) && r->ended != WIRE_ENDED_EXEC)
         (void)scene_refresh(r->scene, &e);
     if (r->parts)
@@ -183,7 +220,7 @@ void recording_profile(struct recording *r, struct wire_profile *ret, int *ret_f
         facts.counts = &counts;
         ret->result = build_profile(&facts, ret_fd, &e);
     } else {
-        (void)err_set(&e, ret->result, "the perf session broke: %s", strerror(-ret->result));
+        (void)err_set(&e, ret->result, "the sampling broke: %s", strerror(-ret->result));
     }
     (void)snprintf(ret->text, sizeof(ret->text), "%.*s", (int)sizeof(ret->text) - 1, e.text);
 }
@@ -192,7 +229,7 @@ void recording_free(struct recording *r)
 {
     if (!r)
         return;
-    session_close(r->session);
+    feed_close(&r->feed);
     parts_free(r->parts);
     stacks_release(&r->stacks);
     free(r->last);

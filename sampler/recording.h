@@ -1,14 +1,14 @@
 /*
- * recording.h: one CPU profile from its question to its answer: a perf session, the stacks it
- * saw, and at the end a pprof profile in sealed memory.
+ * recording.h: one CPU or wall-clock profile from its question to its answer: where its samples
+ * come from, the stacks they showed, and at the end a pprof profile in sealed memory.
  */
 #ifndef SAMPLER_RECORDING_H
 #define SAMPLER_RECORDING_H
 
 #include "base/err.h"
+#include "sampler/feed.h"
 #include "sampler/go/labels.h"
 #include "sampler/go/runtime.h"
-#include "sampler/perf/session.h"
 #include "sampler/running.h"
 #include "sampler/stacks.h"
 #include "sampler/symbols/space.h"
@@ -67,7 +67,7 @@ struct recording {
     uint32_t id; /* of the question */
     struct wire_cpu want;
     struct wire_target target; /* as it was at the start: one that is gone has no name, no mode */
-    struct session *session;
+    struct feed feed;
     struct stacks stacks;
     struct parts *parts;  /* target.all: the other processes, NULL without */
     struct running *last; /* each thread's last sample; NULL without labels */

@@ -27,18 +27,29 @@ static int refuse_cpu(struct sampler *s, uint32_t id, int result, const char *te
     return answer_sampler_cpu(&s->front, id, &p, -1);
 }
 
+/* Why this target cannot be sampled so, 0: it can. */
+static int lacks_right(const struct wire_target *t, bool wall)
+{
+    int why = wall ? t->memory_errno : t->perf_errno;
+
+    if (t->state != WIRE_TARGET_UP || (wall && (t->rights & WIRE_RIGHT_MEMORY)) ||
+        (!wall && (t->rights & (uint32_t)(WIRE_RIGHT_PERF | WIRE_RIGHT_STOPS))))
+        return 0;
+    return why ? why : -EACCES;
+}
+
 /* What the kernel refuses is known before anything is opened, and said with its remedy. */
 static int on_cpu(struct sampler *s)
 {
     const struct wire_target *t = &s->guard.target;
     struct err e = {0};
     int slot = free_slot(s);
-    int r;
+    int r = lacks_right(t, s->question.cpu.flags & WIRE_CPU_WALL);
 
     if (slot < 0)
         return refuse_cpu(s, s->question.id, -EBUSY, "four CPU profiles are running already");
-    if (t->state == WIRE_TARGET_UP && !(t->rights & WIRE_RIGHT_PERF))
-        return refuse_cpu(s, s->question.id, t->perf_errno ? t->perf_errno : -EACCES, t->reason);
+    if (r)
+        return refuse_cpu(s, s->question.id, r, t->reason);
     r = scene_ready(s, &e);
     if (r == 0)
         r = recording_start(&s->scene, &s->family, (uint32_t)slot, s->question.id, &s->question.cpu,

@@ -36,6 +36,7 @@ const char *session_kind_name(enum session_kind kind)
         [SESSION_THREADCREATE] = "threadcreate",
         [SESSION_TRACE] = "trace",
         [SESSION_CUSTOM] = "custom",
+        [SESSION_WALL] = "wall",
     };
 
     return kind < SESSION_KINDS ? names[kind] : "other";
@@ -51,6 +52,11 @@ _Static_assert(SESSION_THREADCREATE - SESSION_GOROUTINE == (int)WIRE_RUNTIME_THR
 enum session_kind session_runtime_kind(uint32_t kind)
 {
     return (enum session_kind)(SESSION_GOROUTINE + kind);
+}
+
+bool session_samples(enum session_kind kind)
+{
+    return kind == SESSION_CPU || kind == SESSION_WALL;
 }
 
 bool session_broken(const struct session *s, enum session_kind kind, uint32_t generation)

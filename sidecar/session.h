@@ -40,6 +40,7 @@ enum session_kind {
     SESSION_THREADCREATE, /* the last one that is ours to make */
     SESSION_TRACE,
     SESSION_CUSTOM,
+    SESSION_WALL, /* samples too, and contends with SESSION_CPU for the slots */
     SESSION_KINDS,
 };
 
@@ -136,6 +137,9 @@ void session_survived(struct session *s, enum session_kind kind);
 
 /** session_count(s): how many run now. */
 uint32_t session_count(const struct session *s);
+
+/** session_samples(kind): is it the sampler's ASK_CPU that gives it? */
+bool session_samples(enum session_kind kind);
 
 /** session_kind_name(kind): "cpu", "heap"; for metrics and texts. */
 const char *session_kind_name(enum session_kind kind);

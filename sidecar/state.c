@@ -37,14 +37,24 @@ unsigned state_refuses_target(const struct state *st, char why[static STATE_WHY_
     return 0;
 }
 
+/* The other way to CPU profiles. */
+static const char stops_way[] = "; or, without that right, `target: {unsafe: {ptrace_sampling: "
+                                "true}}`, which stops the target's threads for each sample";
+
 unsigned state_refuses_cpu(const struct state *st, char why[static STATE_WHY_BYTES])
 {
     const struct wire_target *t = &st->status.target;
     unsigned status = state_refuses_target(st, why);
 
-    if (status == 0 && !(t->rights & WIRE_RIGHT_PERF))
-        return say(why, 501, "CPU profiles need a right that is missing here",
-                   t->reason[0] ? t->reason : "perf_event_open(2) is refused");
+    if (status || (t->rights & (uint32_t)(WIRE_RIGHT_PERF | WIRE_RIGHT_STOPS)))
+        return status;
+    status = say(why, 501, "CPU profiles need a right that is missing here",
+                 t->reason[0] ? t->reason : "perf_event_open(2) is refused");
+    if (t->rights & WIRE_RIGHT_MEMORY) {
+        size_t used = strlen(why);
+
+        (void)snprintf(why + used, STATE_WHY_BYTES - used, "%s", stops_way);
+    }
     return status;
 }
 
@@ -70,6 +80,16 @@ static const char *memory_reason(const struct wire_target *t)
         return "the target's memory cannot be read: run as its user and group, or `sudo make run`, "
                "or in the container's securityContext `capabilities: {add: [SYS_PTRACE]}`";
     return t->reason[0] ? t->reason : "the target's memory or files cannot be read";
+}
+
+unsigned state_refuses_wall(const struct state *st, char why[static STATE_WHY_BYTES])
+{
+    const struct wire_target *t = &st->status.target;
+    unsigned status = state_refuses_target(st, why);
+
+    if (status == 0 && !(t->rights & WIRE_RIGHT_MEMORY))
+        return say(why, 501, "this profile needs a right that is missing here", memory_reason(t));
+    return status;
 }
 
 const char *state_note(const struct state *st)

@@ -23,6 +23,7 @@ enum {
     STATE_WHY_BYTES = 640,
     STATE_ADDRESSES_BYTES = CONFIG_LISTEN_MAX * 160,
     STATE_DEFAULT_HZ = 100,
+    STATE_WALL_HZ = 20, /* threads that wait change slowly */
 };
 
 struct route; /* routes/visit.h */
@@ -74,6 +75,9 @@ unsigned state_refuses_target(const struct state *st, char why[static STATE_WHY_
 
 /** state_refuses_cpu(st, why): the same for a CPU profile: also 501, a right is missing. */
 unsigned state_refuses_cpu(const struct state *st, char why[static STATE_WHY_BYTES]);
+
+/** state_refuses_wall(st, why): the same for a wall-clock profile. */
+unsigned state_refuses_wall(const struct state *st, char why[static STATE_WHY_BYTES]);
 
 /**
  * state_refuses_runtime(st, kind, why): the same for what is read from the target's runtime (enum

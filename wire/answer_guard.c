@@ -249,6 +249,48 @@ static int on_members(struct call *c)
     return reply(c, WIRE_ANS_MEMBERS, &members, sizeof(members), NULL, 0, -1);
 }
 
+static int on_stops_open(struct call *c)
+{
+    struct wire_stops_opened opened = {0};
+    struct wire_gen q;
+
+    memcpy(&q, c->p->body, sizeof(q));
+    c->ops->stops_open(c->ctx, q.generation, &opened);
+    return reply(c, WIRE_ANS_STOPS_OPEN, &opened, sizeof(opened), NULL, 0, -1);
+}
+
+static int on_stops(struct call *c)
+{
+    struct wire_stop rows[WIRE_STOPS_MAX];
+    struct wire_stops stops = {0};
+    struct wire_stops_ask q;
+
+    memcpy(&q, c->p->body, sizeof(q));
+    if (q.tick > 1)
+        return broken(c, "neither a tick nor none");
+    c->ops->stops(c->ctx, &q, &stops, rows);
+    return reply(c, WIRE_ANS_STOPS, &stops, sizeof(stops), rows, stops.count * sizeof(rows[0]), -1);
+}
+
+static int on_stops_close(struct call *c)
+{
+    struct wire_result res = {0};
+
+    c->ops->stops_close(c->ctx);
+    return reply(c, WIRE_ANS_STOPS_CLOSE, &res, sizeof(res), NULL, 0, -1);
+}
+
+static int on_waits(struct call *c)
+{
+    struct wire_wait rows[WIRE_WAITS_MAX];
+    struct wire_waits waits = {0};
+    struct wire_waits_ask q;
+
+    memcpy(&q, c->p->body, sizeof(q));
+    c->ops->waits(c->ctx, &q, &waits, rows);
+    return reply(c, WIRE_ANS_WAITS, &waits, sizeof(waits), rows, waits.count * sizeof(rows[0]), -1);
+}
+
 static int on_blame(struct call *c)
 {
     c->ops->blame(c->ctx);
@@ -272,6 +314,10 @@ int answer_guard_one(struct link *l, const struct answer_guard_ops *ops, void *c
         {WIRE_ASK_PERF_CLOSE, on_perf_close},
         {WIRE_ASK_RATE, on_rate},
         {WIRE_ASK_MEMBERS, on_members},
+        {WIRE_ASK_STOPS_OPEN, on_stops_open},
+        {WIRE_ASK_STOPS, on_stops},
+        {WIRE_ASK_STOPS_CLOSE, on_stops_close},
+        {WIRE_ASK_WAITS, on_waits},
         {WIRE_TELL_BLAME, on_blame},
     };
     struct packet p;

@@ -39,6 +39,13 @@ struct answer_guard_ops {
     void (*members)(void *ctx, uint32_t generation, struct wire_members *ret);
     /* -EPROTO: impossible values, which end the sampler */
     int (*rate)(void *ctx, const struct wire_rate_ask *ask);
+    /* fills ret with result and text */
+    void (*stops_open)(void *ctx, uint32_t generation, struct wire_stops_opened *ret);
+    void (*stops)(void *ctx, const struct wire_stops_ask *ask, struct wire_stops *ret,
+                  struct wire_stop ret_rows[static WIRE_STOPS_MAX]);
+    void (*stops_close)(void *ctx);
+    void (*waits)(void *ctx, const struct wire_waits_ask *ask, struct wire_waits *ret,
+                  struct wire_wait ret_rows[static WIRE_WAITS_MAX]);
     void (*blame)(void *ctx);
 };
 

@@ -30,7 +30,8 @@ int answer_sampler_next(struct link *l, struct answer_sampler_question *ret)
         memcpy(&ret->cpu, p.body, sizeof(ret->cpu));
         if (ret->cpu.hz < 1 || ret->cpu.hz > WIRE_HZ_MAX || ret->cpu.duration_ms < 1 ||
             ret->cpu.duration_ms > WIRE_SECONDS_MAX * 1000u ||
-            (ret->cpu.flags & ~(uint32_t)(WIRE_CPU_LABELS | WIRE_CPU_KERNEL)) || ret->cpu.zero)
+            (ret->cpu.flags & ~(uint32_t)(WIRE_CPU_LABELS | WIRE_CPU_KERNEL | WIRE_CPU_WALL)) ||
+            ret->cpu.zero)
             return broken(l, "a CPU profile with impossible values");
     } else if (p.head.type == WIRE_ASK_CANCEL) {
         struct wire_cancel cancel;

@@ -343,6 +343,82 @@ int ask_guard_members(struct ask_guard *g, uint32_t generation, struct wire_memb
     return 0;
 }
 
+/* Rows behind a body of ${bytes}, as many as it says. */
+static bool rows_fit(const struct ask_guard *g, size_t bytes, uint32_t count, uint32_t max,
+                     size_t row_bytes)
+{
+    return count <= max && g->packet.head.bytes == bytes + count * row_bytes;
+}
+
+static int broke(struct ask_guard *g, const char *why)
+{
+    g->link.why = why;
+    return -EPROTO;
+}
+
+int ask_guard_stops_open(struct ask_guard *g, struct wire_stops_opened *ret)
+{
+    struct wire_gen q = {.generation = g->target.generation};
+    int r = ask(g, WIRE_ASK_STOPS_OPEN, WIRE_ANS_STOPS_OPEN, &q, sizeof(q), NULL, 0);
+
+    if (r)
+        return r;
+    memcpy(ret, g->packet.body, sizeof(*ret));
+    if (ret->result > 0 || !codec_text_ok(ret->text, sizeof(ret->text)))
+        return broke(g, "stops with impossible values");
+    return 0;
+}
+
+int ask_guard_stops(struct ask_guard *g, const struct wire_stops_ask *want, struct wire_stops *ret,
+                    struct wire_stop ret_rows[static WIRE_STOPS_MAX])
+{
+    int r = ask(g, WIRE_ASK_STOPS, WIRE_ANS_STOPS, want, sizeof(*want), NULL, 0);
+
+    if (r)
+        return r;
+    memcpy(ret, g->packet.body, sizeof(*ret));
+    if (ret->result > 0 || (ret->result && ret->count) || ret->pending > WIRE_STOPS_MAX ||
+        !rows_fit(g, sizeof(*ret), ret->count, WIRE_STOPS_MAX, sizeof(*ret_rows)))
+        return broke(g, "stops with impossible values");
+    memcpy(ret_rows, g->packet.body + sizeof(*ret), ret->count * sizeof(*ret_rows));
+    for (uint32_t i = 0; i < ret->count; i++) {
+        if (ret_rows[i].stack_bytes > WIRE_STOP_STACK_BYTES ||
+            ret_rows[i].flags & ~(uint32_t)WIRE_STOP_KERNEL)
+            return broke(g, "a stop with impossible values");
+    }
+    return 0;
+}
+
+int ask_guard_stops_close(struct ask_guard *g)
+{
+    struct wire_none q = {0};
+    int r = ask(g, WIRE_ASK_STOPS_CLOSE, WIRE_ANS_STOPS_CLOSE, &q, sizeof(q), NULL, 0);
+
+    return r ? r : result_only(g);
+}
+
+int ask_guard_waits(struct ask_guard *g, const struct wire_waits_ask *want, struct wire_waits *ret,
+                    struct wire_wait ret_rows[static WIRE_WAITS_MAX])
+{
+    int r = ask(g, WIRE_ASK_WAITS, WIRE_ANS_WAITS, want, sizeof(*want), NULL, 0);
+
+    if (r)
+        return r;
+    memcpy(ret, g->packet.body, sizeof(*ret));
+    if (ret->result > 0 || (ret->result && ret->count) ||
+        !codec_text_ok(ret->text, sizeof(ret->text)) ||
+        !rows_fit(g, sizeof(*ret), ret->count, WIRE_WAITS_MAX, sizeof(*ret_rows)))
+        return broke(g, "waits with impossible values");
+    memcpy(ret_rows, g->packet.body + sizeof(*ret), ret->count * sizeof(*ret_rows));
+    for (uint32_t i = 0; i < ret->count; i++) {
+        if (ret_rows[i].stack_bytes > WIRE_WAIT_STACK_BYTES ||
+            ret_rows[i].state >= WIRE_WAIT_STATES ||
+            !codec_text_ok(ret_rows[i].comm, sizeof(ret_rows[i].comm)))
+            return broke(g, "a wait with impossible values");
+    }
+    return 0;
+}
+
 int ask_guard_blame(struct ask_guard *g)
 {
     struct wire_result body = {0};

@@ -82,6 +82,25 @@ int ask_guard_rate(struct ask_guard *g, const struct wire_rate_ask *ask);
  */
 int ask_guard_members(struct ask_guard *g, uint32_t generation, struct wire_members *ret);
 
+/**
+ * ask_guard_stops_open(g, ret): CPU samples by ptrace stops of g->target. A refusal is ret->result
+ * with ret->text, not a return value.
+ */
+int ask_guard_stops_open(struct ask_guard *g, struct wire_stops_opened *ret);
+
+/**
+ * ask_guard_stops(g, ask, ret, ret_rows): the samples that have come; with ask->tick after stopping
+ * threads for more. The stack of row i stands in g->arena at i * WIRE_STOP_STACK_BYTES, until the
+ * next question. ret->result as in struct wire_stops.
+ */
+int ask_guard_stops(struct ask_guard *g, const struct wire_stops_ask *ask, struct wire_stops *ret,
+                    struct wire_stop ret_rows[static WIRE_STOPS_MAX]);
+int ask_guard_stops_close(struct ask_guard *g);
+
+/** ask_guard_waits(g, ask, ret, ret_rows): likewise, where threads wait: WIRE_WAIT_STACK_BYTES. */
+int ask_guard_waits(struct ask_guard *g, const struct wire_waits_ask *ask, struct wire_waits *ret,
+                    struct wire_wait ret_rows[static WIRE_WAITS_MAX]);
+
 /** ask_guard_blame(g): the front broke the rules; the guard ends it. */
 int ask_guard_blame(struct ask_guard *g);
 

@@ -93,6 +93,7 @@ static bool answer_ok(const struct ask_sampler_answer *a)
     case WIRE_ANS_CPU:
         return cpu->result <= 0 && (cpu->result == 0) == (a->fd >= 0) &&
                cpu->ended <= WIRE_ENDED_LIMIT && cpu->mode <= WIRE_MODE_RESTRICTED &&
+               cpu->source < WIRE_SOURCES && cpu->hz <= WIRE_HZ_MAX &&
                codec_text_ok(cpu->text, sizeof(cpu->text));
     case WIRE_ANS_RUNTIME:
         return a->body.runtime.result <= 0 && (a->body.runtime.result == 0) == (a->fd >= 0) &&

@@ -20,13 +20,17 @@ _Static_assert(sizeof(struct wire_members) == 8 + WIRE_MEMBERS_MAX * (6 * 4 + 8 
 _Static_assert(sizeof(struct wire_perf_open) == 32, "no padding");
 _Static_assert(sizeof(struct wire_perf_opened) == 32 + WIRE_TEXT_BYTES, "no padding");
 _Static_assert(sizeof(struct wire_perf_rings) == 8 + WIRE_FDS_MAX * 16, "no padding");
-_Static_assert(sizeof(struct wire_profile) == 40 + WIRE_TEXT_BYTES, "no padding");
+_Static_assert(sizeof(struct wire_profile) == 48 + WIRE_TEXT_BYTES, "no padding");
 _Static_assert(sizeof(struct wire_about) == 8 + 3 * WIRE_NAME_BYTES + WIRE_TEXT_BYTES,
                "no padding");
 _Static_assert(sizeof(struct wire_runtime_read) == 80 + WIRE_TEXT_BYTES, "no padding");
 _Static_assert(sizeof(struct wire_stats) == 16 + WIRE_STATS_MAX * 8 + WIRE_TEXT_BYTES,
                "no padding");
 _Static_assert(sizeof(struct wire_event) == 24, "no padding");
+_Static_assert(sizeof(struct wire_stops_opened) == 8 + WIRE_TEXT_BYTES, "no padding");
+_Static_assert(sizeof(struct wire_stops) == 64 && sizeof(struct wire_stop) == 72, "no padding");
+_Static_assert(sizeof(struct wire_waits) == 16 + WIRE_TEXT_BYTES, "no padding");
+_Static_assert(sizeof(struct wire_wait) == 32 + WIRE_COMM_BYTES, "no padding");
 
 static const struct wire_row rows[] = {
 #define X(name, number, from, to, body, tail, fds, when, times)             \

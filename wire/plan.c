@@ -97,7 +97,7 @@ static const char *check_rest(const struct plan *p)
         return "hz is out of range";
     if (p->drain_ms > PLAN_DRAIN_MAX_MS)
         return "drain time is out of range";
-    if (p->front_uid_drop > 1 || p->all > 1)
+    if (p->front_uid_drop > 1 || p->all > 1 || p->stops > 1)
         return "a flag is neither 0 nor 1";
     return NULL;
 }
@@ -105,7 +105,7 @@ static const char *check_rest(const struct plan *p)
 /* What may be written into the target, and nothing else ever is. */
 static const char *check_rates(const struct plan *p)
 {
-    if (p->rates >= 1u << WIRE_RATES)
+    if (p->rates >= 1u << WIRE_RATES || p->zero)
         return "unknown profiling rates";
     for (size_t i = 0; i < WIRE_RATES; i++) {
         if (p->rate[i] > (p->rates & 1u << i ? PLAN_RATE_MAX : 0))

@@ -35,15 +35,17 @@ enum plan_select {
 
 struct plan {
     uint32_t magic;
-    uint32_t bytes;            /* sizeof(struct plan) */
-    uint32_t select;           /* enum plan_select */
-    uint32_t log_level;        /* enum log_level */
-    uint32_t log_format;       /* enum log_format */
-    uint32_t hz_max;           /* limits.hz */
-    uint32_t drain_ms;         /* how long children get after SIGTERM */
-    uint32_t front_uid_drop;   /* 1: nothing the sidecar re-reads needs our uid: run it as nobody */
-    uint32_t rates;            /* target.unsafe: 1 << enum wire_rate_kind for those to be set */
-    uint32_t all;              /* 1: target.all, every match and all their descendants */
+    uint32_t bytes;          /* sizeof(struct plan) */
+    uint32_t select;         /* enum plan_select */
+    uint32_t log_level;      /* enum log_level */
+    uint32_t log_format;     /* enum log_format */
+    uint32_t hz_max;         /* limits.hz */
+    uint32_t drain_ms;       /* how long children get after SIGTERM */
+    uint32_t front_uid_drop; /* 1: nothing the sidecar re-reads needs our uid: run it as nobody */
+    uint32_t rates;          /* target.unsafe: 1 << enum wire_rate_kind for those to be set */
+    uint32_t all;            /* 1: target.all, every match and all their descendants */
+    uint32_t stops;          /* 1: target.unsafe.ptrace_sampling */
+    uint32_t zero;
     uint64_t rate[WIRE_RATES]; /* to what, in the units of Go's functions; 0 where it is not */
     uint64_t number;
     char text[PLAN_TEXT_BYTES]; /* NUL-terminated, rest zero */

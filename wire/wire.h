@@ -34,7 +34,14 @@ enum {
     WIRE_PERF_SLOTS = 4,          /* perf sessions at once */
     WIRE_PERF_EVENTS_MAX = 65536, /* events of one session */
     WIRE_PERF_RINGS_MAX = 1024,
-    WIRE_TICK_MAX = 1024,  /* new periods in one ASK_PERF_TICK */
+    WIRE_TICK_MAX = 1024, /* new periods in one ASK_PERF_TICK */
+    WIRE_STOPS_MAX = 64,  /* samples in one ANS_STOPS, and threads held at a time */
+    WIRE_STOPS_HZ_MAX = 100,
+    WIRE_STOP_STACK_BYTES = 16 * 1024, /* copied from SP up with each */
+    WIRE_WAITS_MAX = 256,              /* threads in one ANS_WAITS */
+    WIRE_WAITS_HZ_MAX = 100,
+    WIRE_WAIT_STACK_BYTES = 8 * 1024,
+    WIRE_COMM_BYTES = 16,  /* TASK_COMM_LEN */
     WIRE_TEXT_BYTES = 320, /* a reason for people, NUL-terminated */
     WIRE_CONTAINER_BYTES = 72,
     WIRE_NAME_BYTES = 64,
@@ -96,13 +103,25 @@ enum {
     X(ANS_RATE, 46, GUARD, SAMPLER, sizeof(struct wire_result), 0, 0, ANY, MANY)                 \
     /* target.all: who belongs to it just now */                                                 \
     X(ASK_MEMBERS, 51, SAMPLER, GUARD, sizeof(struct wire_gen), 0, 0, RUN, MANY)                 \
-    X(ANS_MEMBERS, 52, GUARD, SAMPLER, sizeof(struct wire_members), 0, 0, ANY, MANY)
+    X(ANS_MEMBERS, 52, GUARD, SAMPLER, sizeof(struct wire_members), 0, 0, ANY, MANY)             \
+    /* CPU samples by ptrace stops, where target.unsafe.ptrace_sampling says so */               \
+    X(ASK_STOPS_OPEN, 47, SAMPLER, GUARD, sizeof(struct wire_gen), 0, 0, RUN, MANY)              \
+    X(ANS_STOPS_OPEN, 48, GUARD, SAMPLER, sizeof(struct wire_stops_opened), 0, 0, ANY, MANY)     \
+    X(ASK_STOPS, 49, SAMPLER, GUARD, sizeof(struct wire_stops_ask), 0, 0, RUN, MANY)             \
+    X(ANS_STOPS, 50, GUARD, SAMPLER, sizeof(struct wire_stops),                                  \
+      WIRE_STOPS_MAX * sizeof(struct wire_stop), 0, ANY, MANY)                                   \
+    X(ASK_STOPS_CLOSE, 53, SAMPLER, GUARD, sizeof(struct wire_none), 0, 0, RUN, MANY)            \
+    X(ANS_STOPS_CLOSE, 54, GUARD, SAMPLER, sizeof(struct wire_result), 0, 0, ANY, MANY)          \
+    /* where the threads wait, without stopping any */                                           \
+    X(ASK_WAITS, 55, SAMPLER, GUARD, sizeof(struct wire_waits_ask), 0, 0, RUN, MANY)             \
+    X(ANS_WAITS, 56, GUARD, SAMPLER, sizeof(struct wire_waits),                                  \
+      WIRE_WAITS_MAX * sizeof(struct wire_wait), 0, ANY, MANY)
 
 enum wire_type {
 #define X(name, number, from, to, body, tail, fds, when, times) WIRE_##name = number,
     WIRE_TABLE(X)
 #undef X
-        WIRE_TYPE_END = 53,
+        WIRE_TYPE_END = 57,
 };
 
 enum wire_role { WIRE_ROLE_GUARD, WIRE_ROLE_SAMPLER, WIRE_ROLE_FRONT };
@@ -126,7 +145,7 @@ struct wire_head {
 };
 
 /* Changes with every change of the table: an old sampler beside a new guard is refused. */
-#define WIRE_MAGIC UINT32_C(0x504c0003)
+#define WIRE_MAGIC UINT32_C(0x504c0010)
 
 enum wire_target_state {
     WIRE_TARGET_WAITING, /* not found yet, or gone and not back yet */
@@ -143,6 +162,7 @@ enum wire_right {
     WIRE_RIGHT_FILES = 8,       /* the executable can be opened */
     WIRE_RIGHT_PTRACE_CAP = 16, /* CAP_SYS_PTRACE is ours */
     WIRE_RIGHT_PERFMON_CAP = 32,
+    WIRE_RIGHT_STOPS = 64, /* no perf, but target.unsafe.ptrace_sampling and ptrace(2) works */
 };
 
 enum wire_mode {
@@ -352,6 +372,86 @@ struct wire_perf_closed {
     uint64_t counted_ns; /* cpu-clock over all events: CPU time of the threads while enabled */
 };
 
+/* ANS_STOPS_OPEN. -EBUSY: such a recording runs already, or somebody else traces the target. */
+struct wire_stops_opened {
+    int32_t result;   /* 0 or -errno; text says why */
+    uint32_t threads; /* found */
+    char text[WIRE_TEXT_BYTES];
+};
+
+struct wire_stops_ask {
+    uint32_t generation;
+    uint32_t tick; /* 1: stop the threads that have used CPU; 0: only hand over what has come */
+};
+
+enum wire_stop_flag {
+    WIRE_STOP_KERNEL = 1, /* it was in a system call */
+};
+
+/*
+ * One sample; the bytes of its stack stand in the arena at WIRE_STOP_STACK_BYTES times its row.
+ * weight_ns is the CPU time that the thread has used since its last one.
+ */
+struct wire_stop {
+    uint64_t time_ns; /* CLOCK_MONOTONIC */
+    uint64_t weight_ns;
+    uint64_t pc, sp, fp;
+    uint64_t lr; /* AArch64; else 0 */
+    uint64_t g;  /* the register that has Go's g: R14, X28 */
+    uint32_t tid;
+    uint32_t flags; /* enum wire_stop_flag */
+    uint32_t stack_bytes;
+    uint32_t zero;
+};
+
+/* ANS_STOPS. The counts are of the whole session. */
+struct wire_stops {
+    int32_t result;   /* -ESRCH: the target is gone; -ESTALE: it has called exec */
+    uint32_t count;   /* rows that follow */
+    uint32_t pending; /* threads that have not stopped yet; they come with a later answer */
+    uint32_t threads; /* found */
+    uint32_t threads_missed;
+    uint32_t zero;
+    uint64_t left_out;   /* stops not made, their threads' turn comes later: too many in one tick */
+    uint64_t lost;       /* stopped, and could not be read or handed over */
+    uint64_t refused;    /* not allowed: somebody else traces the thread */
+    uint64_t waiting;    /* taken where a thread waits, since it was never met running */
+    uint64_t counted_ns; /* CPU time of the process since the session began */
+};
+
+struct wire_waits_ask {
+    uint32_t generation;
+    uint32_t after; /* tid to go on behind; 0: from the first one */
+};
+
+enum wire_wait_state {
+    WIRE_WAIT_RUNNING, /* or runnable: no registers */
+    WIRE_WAIT_BLOCKED,
+    WIRE_WAIT_MOVED, /* it ran on while it was read: to be counted, and no more */
+    WIRE_WAIT_STATES,
+};
+
+/*
+ * One thread; the bytes of its stack stand in the arena at WIRE_WAIT_STACK_BYTES times its row,
+ * and the thread was seen in the same place before and after they were read.
+ */
+struct wire_wait {
+    uint64_t pc, sp;
+    uint32_t tid;
+    uint32_t state; /* enum wire_wait_state */
+    uint32_t stack_bytes;
+    uint32_t zero;
+    char comm[WIRE_COMM_BYTES]; /* NUL-terminated, printable */
+};
+
+struct wire_waits {
+    int32_t result; /* 0, -ESRCH, -ESTALE, -EACCES or -EPERM: text says what would grant it */
+    uint32_t count; /* rows that follow */
+    uint32_t after; /* there are more threads behind this one; 0: that is all */
+    uint32_t zero;
+    char text[WIRE_TEXT_BYTES];
+};
+
 struct wire_process {
     uint64_t cpu_ns; /* user + system */
     uint64_t rss_bytes;
@@ -375,6 +475,7 @@ struct wire_status {
 enum wire_cpu_flag {
     WIRE_CPU_LABELS = 1, /* goroutine labels wanted */
     WIRE_CPU_KERNEL = 2, /* kernel frames wanted where allowed */
+    WIRE_CPU_WALL = 4,   /* no CPU profile: where all threads are, waiting ones too */
 };
 
 struct wire_cpu {
@@ -392,6 +493,9 @@ enum wire_ended {
     WIRE_ENDED_LIMIT
 };
 
+/* How the samples were taken. */
+enum wire_source { WIRE_SOURCE_PERF, WIRE_SOURCE_STOPS, WIRE_SOURCE_WAITS, WIRE_SOURCES };
+
 /* ANS_CPU; on success with a bulk: a pprof profile, protobuf, not compressed. */
 struct wire_profile {
     int32_t
@@ -400,7 +504,9 @@ struct wire_profile {
     uint64_t samples;
     uint64_t lost;
     uint64_t duration_ns;
-    uint32_t mode; /* enum wire_mode */
+    uint32_t mode;   /* enum wire_mode */
+    uint32_t source; /* enum wire_source */
+    uint32_t hz;     /* really used */
     uint32_t zero;
     char text[WIRE_TEXT_BYTES]; /* the reason of a failure */
 };

@@ -50,6 +50,9 @@ struct session_sample {
     const struct record *record;
     uint64_t weight_ns;
     int remapped; /* the target has mapped code since the sample before this */
+    /* NULL: of a CPU profile; else where a thread is, running or not: ${record} has its registers
+     * and its stack */
+    const struct wire_wait *wait;
 };
 
 struct session_counts {
@@ -65,6 +68,10 @@ struct session_counts {
     int kernel;   /* kernel samples are in */
     int remapped; /* code was mapped after the last sample that was handed out */
     enum wire_perf_shape shape;
+    enum wire_source source;
+    uint64_t refused; /* stops: somebody else traces the thread; in lost too */
+    uint64_t waiting; /* stops: taken where a thread waits, which was never met running */
+    uint64_t moved;   /* waits: ran on while they were read; in lost too */
 };
 
 struct session; /* opaque */

@@ -387,3 +387,34 @@ void unwind_sample(struct space *space, const struct record *record, struct unwi
     /* A Go stack that ends anywhere but in a function made for that has lost its rest. */
     put_truncated(&w);
 }
+
+/*
+ * Each caller stands at sp + delta. A thread that waits was not interrupted at a pc that has a
+ * frame half built: it stands behind a system call instruction, in assembly that has no frame or a
+ * whole one. Where a function writes SP, the way on is not known.
+ */
+void unwind_blocked(struct space *space, const struct record *record, struct unwind_stack *ret,
+                    struct unwind_counts *counts)
+{
+    struct walk w = {.space = space, .go = space_go(space), .out = ret, .counts = counts};
+    struct delta d = delta_at(&w, record->ip);
+    uint64_t offset = 0, word;
+
+    ret->depth = 0;
+    (void)put_frame(&w, record->ip, &d);
+    while (d.known && !w.ended && !((d.flags & GO_DELTA_SPWRITE) && d.bytes > 0)) {
+        uint64_t pc;
+
+        if (!stack_word(record, offset + d.bytes, &word))
+            break;
+        pc = caller_of(&w, word);
+        if (!space_is_code(space, pc))
+            break;
+        offset += d.bytes + WORD_BYTES;
+        d = delta_at(&w, pc);
+        if (!put_frame(&w, pc, &d))
+            break;
+    }
+    if (!w.ended)
+        put_truncated(&w);
+}

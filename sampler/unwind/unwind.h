@@ -21,6 +21,7 @@ enum {
 #define UNWIND_KERNEL    UINT64_C(0xffffffffffff0001) /* [kernel] */
 #define UNWIND_MISSING   UINT64_C(0xffffffffffff0002) /* [missing]: a caller could not be read */
 #define UNWIND_TRUNCATED UINT64_C(0xffffffffffff0003) /* [truncated]: the stack goes on */
+#define UNWIND_RUNNING   UINT64_C(0xffffffffffff0004) /* [running]: it has no stack to be read */
 
 struct unwind_stack {
     uint32_t depth;
@@ -38,5 +39,13 @@ struct unwind_counts {
 /** unwind_sample(space, record, ret, counts): never fails; at least one address. */
 void unwind_sample(struct space *space, const struct record *record, struct unwind_stack *ret,
                    struct unwind_counts *counts);
+
+/**
+ * unwind_blocked(space, record, ret, counts): of a thread that waits: the record has its program
+ * counter, its stack pointer and its stack, and neither a chain nor a frame pointer. Go's frames by
+ * the pcsp tables alone; of other code the leaf. Never fails; at least one address.
+ */
+void unwind_blocked(struct space *space, const struct record *record, struct unwind_stack *ret,
+                    struct unwind_counts *counts);
 
 #endif

@@ -170,8 +170,8 @@ static void came(void *data, const struct peers_answer *a)
     r->ticket = 0;
     if (unanswered(r, a))
         return;
-    result = r->kind == SESSION_CPU ? a->answer->body.cpu.result : a->answer->body.runtime.result;
-    text = r->kind == SESSION_CPU ? a->answer->body.cpu.text : a->answer->body.runtime.text;
+    result = session_samples(r->kind) ? a->answer->body.cpu.result : a->answer->body.runtime.result;
+    text = session_samples(r->kind) ? a->answer->body.cpu.text : a->answer->body.runtime.text;
     if (result == -EBUSY) {
         later(r);
         return;
@@ -182,7 +182,7 @@ static void came(void *data, const struct peers_answer *a)
         return;
     }
     session_survived(&st->session, r->kind);
-    if (r->kind == SESSION_CPU) {
+    if (session_samples(r->kind)) {
         st->metrics.samples += a->answer->body.cpu.samples;
         st->metrics.samples_lost += a->answer->body.cpu.lost;
     }
@@ -221,7 +221,8 @@ static int ask_cpu(struct row *r)
         .duration_ms = r->seconds * 1000,
         .hz = r->hz,
         .flags = WIRE_CPU_KERNEL |
-                 (r->room->st->config->sample_labels.read ? (uint32_t)WIRE_CPU_LABELS : 0),
+                 (r->room->st->config->sample_labels.read ? (uint32_t)WIRE_CPU_LABELS : 0) |
+                 (r->kind == SESSION_WALL ? (uint32_t)WIRE_CPU_WALL : 0),
     };
 
     return peers_cpu(r->room->st->peers, &cpu, came, r, &r->ticket);
@@ -245,7 +246,7 @@ bool row_may(const struct row *r)
         return r->room->scrape != NULL;
     return st->status.target.state == WIRE_TARGET_UP && st->sampler_up &&
            !session_broken(&st->session, r->kind, st->status.target.generation) &&
-           (r->kind == SESSION_CPU || state_is_go(st));
+           (session_samples(r->kind) || state_is_go(st));
 }
 
 void row_take(struct row *r)
@@ -261,7 +262,7 @@ void row_take(struct row *r)
         /* what we call cpu is called profile there */
         rc = scrape_get(room->scrape, strcmp(r->type, "cpu") == 0 ? "profile" : r->type, r->seconds,
                         scraped, r, &r->ticket);
-    else if (rc == 0 && r->kind == SESSION_CPU)
+    else if (rc == 0 && session_samples(r->kind))
         rc = ask_cpu(r);
     else if (rc == 0)
         rc = ask_runtime(r);
@@ -300,6 +301,10 @@ static bool is_cumulative(const char *type)
 
 static int find_kind(struct row *r)
 {
+    if (strcmp(r->type, "wall") == 0) {
+        r->kind = SESSION_WALL;
+        return 0;
+    }
     for (int k = 0; k <= SESSION_THREADCREATE; k++) {
         if (strcmp(session_kind_name((enum session_kind)k), r->type) == 0) {
             r->kind = (enum session_kind)k;
@@ -324,9 +329,9 @@ int row_init(struct row *r, struct row_room *room, const char *type, bool from_s
     r->status.source = from_scrape ? "scrape" : "sampler";
     r->growth = is_cumulative(type);
     r->every_ms = c && c->every_ms ? c->every_ms : config->collect.every_ms;
-    if (cpu) {
+    if (cpu || strcmp(type, "wall") == 0) {
         r->seconds = c && c->seconds ? c->seconds : ROW_CPU_SECONDS;
-        r->hz = c && c->hz ? c->hz : ROW_CPU_HZ;
+        r->hz = c && c->hz ? c->hz : cpu ? (uint32_t)ROW_CPU_HZ : (uint32_t)STATE_WALL_HZ;
     }
     buf_init(&r->base, REFINE_BASE_MAX_BYTES);
     if (gethostname(seed, sizeof(seed) / 2) != 0)
@@ -356,7 +361,7 @@ void row_release(struct row *r)
         return;
     if (r->state == ROW_ASKS && r->scraped)
         scrape_drop(room->scrape, r->ticket);
-    else if (r->state == ROW_ASKS && r->kind == SESSION_CPU)
+    else if (r->state == ROW_ASKS && session_samples(r->kind))
         peers_forget(room->st->peers, r->ticket);
     else if (r->state == ROW_ASKS)
         readings_forget(room->st->readings, r->ticket);

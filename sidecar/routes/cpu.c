@@ -25,12 +25,18 @@ enum {
     BODY_MAX_BYTES = WIRE_PROFILE_MAX_BYTES + WIRE_PROFILE_MAX_BYTES / 1024 + 1024,
 };
 
+/* /debug/pprof/profile, or /debug/pprof/wall and /debug/fgprof. */
+static enum session_kind kind_of(const struct visit *v)
+{
+    return v->route && strcmp(v->route->name, "profile") == 0 ? SESSION_CPU : SESSION_WALL;
+}
+
 /* Gives the session back and counts how it went; afterwards the request is like any other. */
 static void end(struct visit *v, enum session_end how, uint64_t incident,
                 enum metrics_result result)
 {
     session_end(&v->state->session, v->ticket, how, incident, v->state->status.target.generation);
-    metrics_profile(&v->state->metrics, SESSION_CPU, result);
+    metrics_profile(&v->state->metrics, kind_of(v), result);
     v->ticket = 0;
     v->question = 0;
     v->left = NULL;
@@ -46,7 +52,8 @@ static void client_left(struct visit *v)
 /* Go's file name: `curl -OJ` and browsers save under it. */
 static void file_headers(struct visit *v)
 {
-    server_header(v->request, "Content-Disposition", "attachment; filename=\"profile\"");
+    server_headerf(v->request, "Content-Disposition", "attachment; filename=\"%s\"",
+                   kind_of(v) == SESSION_CPU ? "profile" : "wall");
 }
 
 /* The sampler's refusals as statuses; its text says why. */
@@ -110,6 +117,9 @@ static void serve(struct visit *v, const struct wire_profile *p, struct buf *bod
     server_header(v->request, "Pillion-Mode", metrics_mode_name(p->mode));
     server_headerf(v->request, "Pillion-Samples", "%" PRIu64, p->samples);
     server_headerf(v->request, "Pillion-Lost", "%" PRIu64, p->lost);
+    server_headerf(v->request, "Pillion-Hz", "%" PRIu32, p->hz);
+    if (p->source == WIRE_SOURCE_STOPS)
+        server_header(v->request, "Pillion-Source", "ptrace");
     if (early)
         server_header(v->request, "Pillion-Ended", early);
     m->samples += p->samples;
@@ -140,7 +150,7 @@ static void answered(struct visit *v, const struct ask_sampler_answer *answer)
     struct buf body;
     int r;
 
-    if (lacks_right(p->result) && through_there(v->state)) {
+    if (lacks_right(p->result) && kind_of(v) == SESSION_CPU && through_there(v->state)) {
         go_through(v, (uint32_t)v->granted_seconds);
         return;
     }
@@ -187,7 +197,7 @@ static void came(void *data, const struct peers_answer *a)
 static bool admitted(struct visit *v, const struct params_cpu *params)
 {
     const struct session_ask ask = {
-        .kind = SESSION_CPU,
+        .kind = kind_of(v),
         .identity = v->who.name,
         .duration_ms = (uint64_t)params->seconds * 1000,
         .now_ms = clock_mono_ns() / CLOCK_NS_PER_MS,
@@ -216,6 +226,25 @@ static bool admitted(struct visit *v, const struct params_cpu *params)
     return false;
 }
 
+static void put_question(struct visit *v, const struct params_cpu *params)
+{
+    const struct wire_cpu ask = {
+        .duration_ms = params->seconds * 1000,
+        .hz = params->hz,
+        .flags = (params->labels ? WIRE_CPU_LABELS : 0U) | (params->kernel ? WIRE_CPU_KERNEL : 0U) |
+                 (kind_of(v) == SESSION_WALL ? WIRE_CPU_WALL : 0U),
+    };
+    int r = peers_cpu(v->state->peers, &ask, came, v, &v->question);
+
+    if (r) {
+        end(v, SESSION_FAILED, 0, METRICS_FAILED);
+        visit_unasked(v, r);
+        return;
+    }
+    v->granted_seconds = params->seconds;
+    v->left = client_left;
+}
+
 /*
  * Parameters first: they are wrong whatever the target does, and HEAD is to tell. Then what cannot
  * be had at all, and only then the session, which takes a slot and starts an interval.
@@ -223,14 +252,13 @@ static bool admitted(struct visit *v, const struct params_cpu *params)
 void cpu_handle(struct visit *v)
 {
     const struct config *c = v->state->config;
+    bool wall = kind_of(v) == SESSION_WALL;
     struct params_cpu params;
-    struct wire_cpu ask;
     struct err e;
     char why[STATE_WHY_BYTES];
     unsigned status;
-    int r;
 
-    if (params_cpu(v->request->query, c, STATE_DEFAULT_HZ, &params, &e)) {
+    if (params_cpu(v->request->query, c, wall ? STATE_WALL_HZ : STATE_DEFAULT_HZ, &params, &e)) {
         visit_refuse(v, 400, e.text);
         return;
     }
@@ -240,28 +268,15 @@ void cpu_handle(struct visit *v)
         server_answer(v->request, 200, "application/octet-stream", NULL);
         return;
     }
-    status = state_refuses_cpu(v->state, why);
-    if (status && !(status == 501 && through_there(v->state))) {
+    status = wall ? state_refuses_wall(v->state, why) : state_refuses_cpu(v->state, why);
+    if (status && (wall || status != 501 || !through_there(v->state))) {
         visit_refuse(v, status, why);
         return;
     }
     if (!admitted(v, &params))
         return;
-    if (status) {
+    if (status)
         go_through(v, params.seconds);
-        return;
-    }
-    ask = (struct wire_cpu){
-        .duration_ms = params.seconds * 1000,
-        .hz = params.hz,
-        .flags = (params.labels ? WIRE_CPU_LABELS : 0U) | (params.kernel ? WIRE_CPU_KERNEL : 0U),
-    };
-    r = peers_cpu(v->state->peers, &ask, came, v, &v->question);
-    if (r) {
-        end(v, SESSION_FAILED, 0, METRICS_FAILED);
-        visit_unasked(v, r);
-        return;
-    }
-    v->granted_seconds = params.seconds;
-    v->left = client_left;
+    else
+        put_question(v, &params);
 }

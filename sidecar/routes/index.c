@@ -115,13 +115,14 @@ void index_json(const struct index_row *rows, size_t n, const char *note, struct
 
 /* What stands in the way now, found out once for all rows. */
 struct reasons {
-    char cpu[STATE_WHY_BYTES], target[STATE_WHY_BYTES];
+    char cpu[STATE_WHY_BYTES], wall[STATE_WHY_BYTES], target[STATE_WHY_BYTES];
     char runtime[WIRE_RUNTIME_KINDS][STATE_WHY_BYTES];
 };
 
 static void find_reasons(const struct state *st, struct reasons *w)
 {
     (void)state_refuses_cpu(st, w->cpu);
+    (void)state_refuses_wall(st, w->wall);
     (void)state_refuses_target(st, w->target);
     for (uint32_t kind = 0; kind < WIRE_RUNTIME_KINDS; kind++) {
         const struct readings_last *last = readings_last(st->readings, kind);
@@ -138,6 +139,7 @@ static struct index_row row_of(const struct state *st, const struct route *r,
 {
     struct index_row row = {.name = r->name, .about = r->about};
     int kind = runtime_kind(r->name);
+    bool wall = strcmp(r->name, "wall") == 0; /* Go's own endpoint has none */
     const char *why = w->target;
 
     if (r->absent) {
@@ -148,12 +150,14 @@ static struct index_row row_of(const struct state *st, const struct route *r,
     } else if (kind >= 0) {
         why = w->runtime[kind];
         row.count = readings_last(st->readings, (uint32_t)kind)->read.count;
+    } else if (wall) {
+        why = w->wall;
     } else if (r->scope == CONFIG_SCOPE_CPU) {
         why = w->cpu;
     }
     /* no right, no runtime: where the target's own endpoint is configured, it answers instead */
-    if (why[0] && !r->absent && (kind >= 0 || r->scope == CONFIG_SCOPE_CPU) && !w->target[0] &&
-        through_there(st)) {
+    if (why[0] && !r->absent && !wall && (kind >= 0 || r->scope == CONFIG_SCOPE_CPU) &&
+        !w->target[0] && through_there(st)) {
         row.scraped = true;
         why = "";
     }

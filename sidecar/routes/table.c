@@ -90,8 +90,9 @@ static const struct route rows[] = {
               "tool trace.",
      .alone = "only the target itself can make an execution trace: set collect.scrape.url to its "
               "own /debug/pprof"},
-    ABSENT(PPROF "wall", "wall", CONFIG_SCOPE_CPU, "Wall-clock profile, waiting included.",
-           "the wall-clock profile (wall)"),
+    PROFILE("wall", ROUTE_GET, CONFIG_SCOPE_CPU, cpu_handle,
+            "Wall-clock profile: where all threads are, waiting ones too. Needs no perf and stops "
+            "nothing. seconds= sets how long, hz= how often."),
 
     PAGE(PPROF "delta_heap", "delta_heap", ROUTE_ADMIN, CONFIG_SCOPE_HEAP, runtime_delta_handle),
     PAGE(PPROF "delta_block", "delta_block", ROUTE_ADMIN, CONFIG_SCOPE_CONTENTION,
@@ -101,7 +102,7 @@ static const struct route rows[] = {
     /* met by table_custom() alone: what is in it nobody knows beforehand, so who may have it may
      * have all that profiles show */
     PROFILE_OF_TARGET(PPROF "*", "custom", CONFIG_SCOPE_SCRAPE, through_custom),
-    ABSENT("/debug/fgprof", "fgprof", CONFIG_SCOPE_CPU, NULL, "the wall-clock profile (fgprof)"),
+    PAGE("/debug/fgprof", "fgprof", ROUTE_ADMIN, CONFIG_SCOPE_CPU, cpu_handle),
     ABSENT("/speedscope/", "speedscope", CONFIG_SCOPE_CPU, NULL, "the flame graph page"),
 
     PAGE("/livez", "livez", BOTH, 0, health_live),

@@ -34,7 +34,7 @@ done
 run 0 --help
 prints "usage: pillion VERB"
 run 0 help record
-prints "[TARGET] [--type cpu] [--seconds 10]"
+prints "[TARGET] [--type cpu|wall] [--seconds 10]"
 run 0 help config
 prints "min_interval"
 run 2 help nosuch

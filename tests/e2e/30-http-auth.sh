@@ -98,7 +98,7 @@ says "metrics"
 get /debug/pprof/cmdline && wants 403 "view may not read cmdline" && says cmdline
 get /debug/pprof/trace && wants 403 "view may not trace" && says trace
 get /debug/pprof/goroutine && wants 200 "view may see goroutines"
-get /debug/pprof/wall && wants 501 "wall is allowed but not there yet"
+get /debug/pprof/offcpu && wants 501 "offcpu is allowed but not there yet"
 TOKEN=$secret
 get /metrics && wants 200 "a token from a file"
 get /debug/pprof/profile && wants 403 "metrics may not profile" && says cpu

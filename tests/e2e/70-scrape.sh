@@ -112,9 +112,9 @@ import json, sys
 rows = {r["name"]: r for r in json.load(open(sys.argv[1]))["profiles"]}
 assert rows["trace"]["available"] and rows["trace"]["source"] == "scrape"
 assert rows["open_connections"]["source"] == "scrape"
-assert not rows["wall"]["available"] and "source" not in rows["goroutine"]
+assert not rows["offcpu"]["available"] and "source" not in rows["goroutine"]
 PY
-get /debug/pprof/wall && wants 501 "what neither can make"
+get /debug/pprof/offcpu && wants 501 "what neither can make"
 TOKEN=scrape-token
 get '/debug/pprof/trace' && wants 403 "a scraper's trace"
 get '/debug/pprof/open_connections' && wants 200 "a scraper's open_connections"

@@ -247,7 +247,7 @@ static void schedule(void **state)
     refuse("collect: {profiles: [{type: cpu, hz: 1001}]}",
            "c.yaml:1:11: hz (1001) is above limits.hz (1000)");
     refuse("collect: {profiles: [{type: heap, seconds: 1}]}", "c.yaml:1:44: seconds are for cpu");
-    refuse("collect: {profiles: [{type: heap, hz: 1}]}", "c.yaml:1:39: hz is for cpu only");
+    refuse("collect: {profiles: [{type: heap, hz: 1}]}", "c.yaml:1:39: hz is for cpu and wall");
     refuse("collect: {profiles: [{type: heap}, {type: heap}]}", "c.yaml:1:36: type \"heap\" is");
     refuse("collect: {profiles: [{seconds: 1}]}", "c.yaml:1:22: a profile needs a type");
     refuse("collect: {profiles: [{type: trace}]}", "c.yaml:1:29: \"type\" takes one of cpu, heap");

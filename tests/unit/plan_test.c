@@ -206,6 +206,11 @@ static void rates(void **state)
         assert_int_equal(check(&plan), 0);
         plan.all = 2;
         assert_int_equal(check(&plan), -EPROTO);
+        plan.all = 0;
+        plan.stops = 1;
+        assert_int_equal(check(&plan), 0);
+        plan.stops = 2;
+        assert_int_equal(check(&plan), -EPROTO);
     }
 }
 
