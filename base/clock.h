@@ -25,6 +25,24 @@ uint64_t clock_thread_cpu_ns(void);
  */
 int clock_wait_ms(uint64_t deadline_ns);
 
+/*
+ * A moment of the Gregorian calendar in UTC. Not struct tm: gmtime_r(3) and strftime(3) bring the
+ * time zones' files and scanf(3) into a static program, a tenth of the guard and of the sampler.
+ */
+struct clock_date {
+    int64_t year;
+    int month, day, hour, minute, second; /* month and day from 1 */
+};
+
+/** clock_date_of(seconds): of any number of seconds since 1970, before it too. */
+struct clock_date clock_date_of(int64_t seconds);
+
+/**
+ * clock_seconds_of(date): the reverse. What is beyond its range (the 30th of February, second 60)
+ * is counted on; years have to be within +-INT32_MAX.
+ */
+int64_t clock_seconds_of(const struct clock_date *date);
+
 enum {
     CLOCK_STAMP_BYTES = 32,
 };

@@ -13,7 +13,6 @@
 
 enum {
     TOP_VALUE_BYTES = 32,
-    TOP_STAMP_BYTES = 32,
 };
 
 struct top_row {
@@ -190,13 +189,12 @@ static const char *share_word(char out[static TOP_VALUE_BYTES], int64_t value, i
 /* When the profile began, in UTC: the reader may sit in another zone than the target. */
 static void print_time(const struct top *t, struct buf *out)
 {
-    time_t seconds = (time_t)(profile_time_ns(t->p) / (int64_t)CLOCK_NS_PER_SEC);
-    char stamp[TOP_STAMP_BYTES];
-    struct tm tm;
+    int64_t seconds = profile_time_ns(t->p) / (int64_t)CLOCK_NS_PER_SEC;
+    struct clock_date d = clock_date_of(seconds);
 
-    if (seconds > 0 && gmtime_r(&seconds, &tm) &&
-        strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &tm) > 0)
-        buf_printf(out, "Time: %s UTC\n", stamp);
+    if (seconds > 0)
+        buf_printf(out, "Time: %04" PRId64 "-%02d-%02d %02d:%02d:%02d UTC\n", d.year, d.month,
+                   d.day, d.hour, d.minute, d.second);
 }
 
 /*

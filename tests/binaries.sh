@@ -14,7 +14,7 @@ libraries() { # what each program may load
     pillion-guard) echo "c m" ;;
     pillion-sampler) echo "c m protobuf-c" ;;
     pillion-sidecar) echo "c m protobuf-c uv llhttp mbedtls mbedx509 mbedcrypto yaml-0 z zstd jansson crypt" ;;
-    pillion) echo "c m protobuf-c mbedtls mbedx509 mbedcrypto yaml-0 z crypt" ;;
+    pillion) echo "c m protobuf-c mbedcrypto yaml-0 z" ;;
     esac
 }
 check() { # FILE

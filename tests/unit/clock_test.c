@@ -56,12 +56,54 @@ static void stamp(void **state)
     assert_true(y >= 2020 && mo >= 1 && mo <= 12 && d >= 1 && d <= 31);
 }
 
+/* glibc's calendar is the judge: each day of eight centuries, both ways, and moments around them.
+ */
+static void dates(void **state)
+{
+    const int64_t day = 86400;
+
+    (void)state;
+    for (int64_t at = -110000 * day; at < 182000 * day; at += day - 1 + at / day % 3) {
+        struct clock_date d = clock_date_of(at);
+        time_t seconds = (time_t)at;
+        struct tm tm;
+
+        assert_non_null(gmtime_r(&seconds, &tm));
+        assert_int_equal(d.year, tm.tm_year + 1900);
+        assert_int_equal(d.month, tm.tm_mon + 1);
+        assert_int_equal(d.day, tm.tm_mday);
+        assert_int_equal(d.hour, tm.tm_hour);
+        assert_int_equal(d.minute, tm.tm_min);
+        assert_int_equal(d.second, tm.tm_sec);
+        assert_int_equal(clock_seconds_of(&d), at);
+    }
+}
+
+/* The ends of what can be asked for; a 30th of February is the 1st or 2nd of March. */
+static void far_dates(void **state)
+{
+    char out[CLOCK_STAMP_BYTES];
+    struct clock_date d;
+
+    (void)state;
+    d = clock_date_of(INT64_MAX);
+    assert_int_equal(d.year, INT64_C(292277026596));
+    d = clock_date_of(INT64_MIN);
+    assert_int_equal(d.year, -INT64_C(292277022657));
+    assert_true(d.month >= 1 && d.month <= 12 && d.day >= 1 && d.day <= 31);
+    assert_string_equal(clock_stamp_of(UINT64_MAX, out), "2554-07-21T23:34:33.709Z");
+    assert_string_equal(clock_stamp_of(0, out), "1970-01-01T00:00:00.000Z");
+    d = (struct clock_date){.year = 2024, .month = 2, .day = 30};
+    d = clock_date_of(clock_seconds_of(&d));
+    assert_int_equal(d.month, 3);
+    assert_int_equal(d.day, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(run),
-        cmocka_unit_test(waits),
-        cmocka_unit_test(stamp),
+        cmocka_unit_test(run),   cmocka_unit_test(waits),     cmocka_unit_test(stamp),
+        cmocka_unit_test(dates), cmocka_unit_test(far_dates),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
