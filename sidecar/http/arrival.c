@@ -140,10 +140,10 @@ bool arrival_is_known(const struct arrival *a, uint64_t now_ns)
     return a->gate && penalty_known(a->gate->penalties, &key, now_ns);
 }
 
-void arrival_failed(struct arrival *a, uint64_t now_ns)
+void arrival_failed(struct arrival *a, enum penalty_weight weight, uint64_t now_ns)
 {
     if (a->gate)
-        gate_failed(a->gate, &a->asker, now_ns);
+        gate_failed(a->gate, &a->asker, weight, now_ns);
 }
 
 void arrival_passed(struct arrival *a, uint64_t now_ns)

@@ -50,9 +50,9 @@ void arrival_key(const struct arrival *a, struct limits_key *ret);
 /** arrival_is_known(a, now_ns): valid credentials came from there lately. */
 bool arrival_is_known(const struct arrival *a, uint64_t now_ns);
 
-/** arrival_failed(a, now_ns), arrival_passed(a, now_ns): the request's credentials were wrong; or
- * right. */
-void arrival_failed(struct arrival *a, uint64_t now_ns);
+/** arrival_failed(a, weight, now_ns), arrival_passed(a, now_ns): the request's credentials or the
+ * connection's handshake were wrong; or right. */
+void arrival_failed(struct arrival *a, enum penalty_weight weight, uint64_t now_ns);
 void arrival_passed(struct arrival *a, uint64_t now_ns);
 
 #endif

@@ -28,8 +28,6 @@ enum {
 
 static enum conn_step step_header(struct conn *c);
 static enum conn_step step_silent(struct conn *c);
-static enum conn_step step_token(struct conn *c);
-static enum conn_step step_handshake(struct conn *c);
 static enum conn_step step_read(struct conn *c);
 static enum conn_step step_nothing(struct conn *c);
 static enum conn_step step_write(struct conn *c);
@@ -44,8 +42,8 @@ static const struct {
 } STATES[] = {
     [STATE_HEADER] = {"header", step_header, LIMITS_SILENT, SERVER_PROXY_MS},
     [STATE_SILENT] = {"silent", step_silent, LIMITS_SILENT, SERVER_HANDSHAKE_MS},
-    [STATE_TOKEN] = {"token", step_token, LIMITS_HANDSHAKE, CONN_KEEP_TIMER},
-    [STATE_HANDSHAKE] = {"handshake", step_handshake, LIMITS_HANDSHAKE, CONN_KEEP_TIMER},
+    [STATE_TOKEN] = {"token", conn_step_token, LIMITS_HANDSHAKE, CONN_KEEP_TIMER},
+    [STATE_HANDSHAKE] = {"handshake", conn_step_handshake, LIMITS_HANDSHAKE, CONN_KEEP_TIMER},
     [STATE_IDLE] = {"idle", step_read, LIMITS_READING, SERVER_IDLE_MS},
     [STATE_HEAD] = {"head", step_read, LIMITS_READING, SERVER_HEADER_MS},
     [STATE_BODY] = {"body", step_read, LIMITS_READING, SERVER_BODY_MS},
@@ -139,6 +137,8 @@ static void drop(struct conn *c, bool force)
 
     if (was == STATE_CLOSED || (was == STATE_GONE && !force))
         return;
+    if (was == STATE_HANDSHAKE && !force)
+        conn_handshake_left(c);
     /* The handle before the descriptor, and both before any callback of others: libuv forgets the
      * descriptor by its number, which may be somebody else's a moment later. */
     if (was != STATE_GONE)
@@ -333,62 +333,9 @@ static enum conn_step step_silent(struct conn *c)
     return STEP_AGAIN;
 }
 
-/*
- * A handshake is 3 ms of our CPU for some bytes of theirs. Over budget nobody is refused: all wait,
- * and ask again when a token is due; who comes first is chance, so one flooder cannot have them
- * all.
- */
-static enum conn_step step_token(struct conn *c)
-{
-    uint64_t now = clock_mono_ns();
-    uint64_t left_ms;
-    uint32_t wait_ms;
-
-    if (now >= c->handshake_by_ns) {
-        c->env->counts.timeouts++;
-        return STEP_DEAD;
-    }
-    left_ms = (c->handshake_by_ns - now) / CLOCK_NS_PER_MS + 1;
-    wait_ms = limits_handshake(&c->env->limits, c->entry.known, now);
-    conn_set_timer(c, wait_ms && wait_ms < left_ms ? wait_ms : left_ms);
-    if (wait_ms)
-        return STEP_PAUSE;
-    if (!c->env->tls || stream_start_tls(&c->stream, c->env->tls))
-        return STEP_DEAD;
-    conn_enter(c, STATE_HANDSHAKE);
-    return STEP_AGAIN;
-}
-
 enum conn_step conn_later(const struct conn *c, bool write)
 {
     return stream_wants_write(&c->stream, write) ? STEP_WRITE : STEP_READ;
-}
-
-static void say_refused(struct conn *c, const char *why)
-{
-    c->env->counts.certificates_refused++;
-    refusal_say(&c->env->refusal, c->stream.tls, c->request.peer, why, clock_mono_ns());
-}
-
-static enum conn_step step_handshake(struct conn *c)
-{
-    char why[256];
-    int r = stream_handshake(&c->stream);
-
-    if (r == -EAGAIN)
-        return conn_later(c, false);
-    if (r) {
-        c->env->counts.handshakes_failed++;
-        if (r == -EACCES)
-            say_refused(c, tls_conn_why(c->stream.tls, why, sizeof(why)));
-        log_debug("TLS handshake failed", LOG_STR("peer", c->request.peer),
-                  LOG_STR("why", tls_conn_why(c->stream.tls, why, sizeof(why))));
-        conn_enter(c, STATE_FINISH);
-        return STEP_AGAIN;
-    }
-    c->env->counts.handshakes++;
-    conn_enter(c, STATE_IDLE);
-    return STEP_AGAIN;
 }
 
 static void local_place(const struct conn *c, struct request_place *ret)
@@ -438,7 +385,7 @@ static enum conn_step serve(struct conn *c)
         return refuse(c, status, why);
     /* before anything else is told: what let this client in may have been taken back since */
     if (c->stream.tls && c->env->tls && tls_conn_recheck(c->stream.tls, c->env->tls, &why)) {
-        say_refused(c, why);
+        conn_say_refused(c, why);
         return refuse(c, 403, why);
     }
     c->request.certificate = c->stream.tls ? tls_conn_peer(c->stream.tls) : NULL;
@@ -779,7 +726,7 @@ void conn_error(struct server_request *r, unsigned status, const char *text)
     assert(c->state == STATE_WAIT || c->state == STATE_GONE);
     /* who has shown nothing has guessed nothing */
     if (status == 401 && (c->request.authorization || c->request.token))
-        arrival_failed(&c->arrival, clock_mono_ns());
+        arrival_failed(&c->arrival, PENALTY_CREDENTIALS, clock_mono_ns());
     begin_error(c, status, text);
     answered(c);
 }

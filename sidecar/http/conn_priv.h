@@ -1,6 +1,6 @@
 /*
- * conn_priv.h: a connection's struct, for conn.c (its states) and conn_stream.c (an answer that
- * goes out bit by bit).
+ * conn_priv.h: a connection's struct, for conn.c (its states), conn_handshake.c and conn_stream.c
+ * (an answer that goes out bit by bit).
  */
 #ifndef SIDECAR_HTTP_CONN_PRIV_H
 #define SIDECAR_HTTP_CONN_PRIV_H
@@ -48,9 +48,10 @@ struct conn {
     struct stream stream;
     struct arrival arrival;
     uint64_t handshake_by_ns;
-    bool driving; /* a step is running: conn_answer() must not start another */
-    bool served;  /* at least one request */
-    bool close;   /* after this answer */
+    uint64_t handshake_cpu_ns; /* what it has cost us so far */
+    bool driving;              /* a step is running: conn_answer() must not start another */
+    bool served;               /* at least one request */
+    bool close;                /* after this answer */
     struct parse parse;
     struct server_request request;
     struct answer answer;
@@ -85,6 +86,14 @@ enum conn_step conn_later(const struct conn *c, bool write);
 /** conn_nudge(c): the loop is to look at it, also when no event comes: there is something to send.
  */
 void conn_nudge(struct conn *c);
+
+/** conn_step_token(c), conn_step_handshake(c): conn_handshake.c's. */
+enum conn_step conn_step_token(struct conn *c);
+enum conn_step conn_step_handshake(struct conn *c);
+/** conn_handshake_left(c): the client, or the time, ended it. */
+void conn_handshake_left(struct conn *c);
+/** conn_say_refused(c, why): its client certificate was: counted, and said. */
+void conn_say_refused(struct conn *c, const char *why);
 
 /** conn_step_wait(c): the handler works: is the client still there? */
 enum conn_step conn_step_wait(struct conn *c);

@@ -175,17 +175,18 @@ unsigned gate_request(const struct gate *g, const struct gate_request *r, uint64
     if (ms == 0)
         return 0;
     *ret_wait_s = (ms + 999) / 1000;
-    *ret_why = "too many wrong credentials from this address";
+    *ret_why = "too many wrong credentials or broken handshakes from this address";
     return 429;
 }
 
-void gate_failed(struct gate *g, const struct gate_client *c, uint64_t now_ns)
+void gate_failed(struct gate *g, const struct gate_client *c, enum penalty_weight weight,
+                 uint64_t now_ns)
 {
     struct limits_key key;
 
     gate_key(c, &key);
     if (!gate_is_trusted(g, c))
-        penalty_failed(g->penalties, &key, now_ns);
+        penalty_failed(g->penalties, &key, weight, now_ns);
 }
 
 void gate_passed(struct gate *g, const struct gate_client *c, uint64_t now_ns)

@@ -111,9 +111,11 @@ struct gate_request {
 unsigned gate_request(const struct gate *g, const struct gate_request *r, uint64_t now_ns,
                       struct gate_client *ret, uint64_t *ret_wait_s, const char **ret_why);
 
-/** gate_failed(g, c, now_ns), gate_passed(g, c, now_ns): what the client's credentials were worth.
- * Not for trusted proxies themselves: their address stands for too many. */
-void gate_failed(struct gate *g, const struct gate_client *c, uint64_t now_ns);
+/** gate_failed(g, c, weight, now_ns), gate_passed(g, c, now_ns): what the client's credentials, or
+ * its handshake, were worth. Not for trusted proxies themselves: their address stands for too many.
+ */
+void gate_failed(struct gate *g, const struct gate_client *c, enum penalty_weight weight,
+                 uint64_t now_ns);
 void gate_passed(struct gate *g, const struct gate_client *c, uint64_t now_ns);
 
 /** gate_refused(g, reason, peer, now_ns): count it, and say it at most once a GATE_SAY_MS. */

@@ -16,7 +16,7 @@
 struct penalty_entry {
     uint8_t address[16];
     bool used;
-    uint32_t failures;
+    uint32_t weight;   /* of all failures in a row */
     uint64_t last_ns;  /* of the last failure */
     uint64_t until_ns; /* refused so long; 0: never was */
     uint64_t known_ns; /* when valid credentials came last; 0: never */
@@ -79,7 +79,7 @@ static uint64_t later(uint64_t a, uint64_t b)
 static uint64_t matters_until(const struct penalty_entry *e)
 {
     uint64_t bad =
-        e->failures ? later(e->last_ns, e->until_ns) + PENALTY_FORGET_MS * CLOCK_NS_PER_MS : 0;
+        e->weight ? later(e->last_ns, e->until_ns) + PENALTY_FORGET_MS * CLOCK_NS_PER_MS : 0;
     uint64_t good = e->known_ns ? e->known_ns + PENALTY_KNOWN_MS * CLOCK_NS_PER_MS : 0;
 
     return later(bad, good);
@@ -111,32 +111,33 @@ static bool is_loopback(const struct limits_key *key)
     return memcmp(key->bytes, mapped, sizeof(mapped)) == 0 || memcmp(key->bytes, zero, 16) == 0;
 }
 
-/* Of the ${failures}th failure in a row. */
-static uint64_t wait_ms(const struct limits_key *key, uint32_t failures)
+static uint64_t wait_ms(const struct limits_key *key, uint32_t weight)
 {
     uint64_t ms;
 
     if (is_loopback(key))
-        return failures > PENALTY_LOOPBACK_FREE ? PENALTY_LOOPBACK_MS : 0;
-    if (failures <= PENALTY_FREE)
+        return weight > PENALTY_LOOPBACK_FREE * PENALTY_CREDENTIALS ? PENALTY_LOOPBACK_MS : 0;
+    if (weight <= PENALTY_FREE * PENALTY_CREDENTIALS)
         return 0;
-    ms = (uint64_t)PENALTY_STEP_MS * (failures - PENALTY_FREE);
+    ms = (uint64_t)PENALTY_STEP_MS * (weight - PENALTY_FREE * PENALTY_CREDENTIALS) /
+         PENALTY_CREDENTIALS;
     return ms < PENALTY_MAX_MS ? ms : PENALTY_MAX_MS;
 }
 
-void penalty_failed(struct penalty *t, const struct limits_key *key, uint64_t now_ns)
+void penalty_failed(struct penalty *t, const struct limits_key *key, enum penalty_weight weight,
+                    uint64_t now_ns)
 {
     struct penalty_entry *e;
     uint64_t ms;
 
-    if (!key->counted)
+    if (!key->counted || (weight == PENALTY_HANDSHAKE && is_loopback(key)))
         return;
     e = take(t, key);
     if (now_ns > later(e->last_ns, e->until_ns) + PENALTY_FORGET_MS * CLOCK_NS_PER_MS)
-        e->failures = 0;
-    e->failures += e->failures < UINT32_MAX;
+        e->weight = 0;
+    e->weight = e->weight < UINT32_MAX - weight ? e->weight + weight : UINT32_MAX;
     e->last_ns = now_ns;
-    ms = wait_ms(key, e->failures);
+    ms = wait_ms(key, e->weight);
     if (ms)
         e->until_ns = later(e->until_ns, now_ns + ms * CLOCK_NS_PER_MS);
 }
@@ -148,7 +149,7 @@ void penalty_passed(struct penalty *t, const struct limits_key *key, uint64_t no
     if (!key->counted)
         return;
     e = take(t, key);
-    e->failures = 0;
+    e->weight = 0;
     e->until_ns = 0;
     e->known_ns = now_ns;
 }

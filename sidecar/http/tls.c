@@ -21,6 +21,7 @@
 
 #include "auth/auth.h"
 #include "base/clock.h"
+#include "sidecar/http/tls_chain.h"
 #include "sidecar/http/tls_load.h"
 #include "sidecar/http/tls_own.h"
 #include "sidecar/http/tls_peer.h"
@@ -50,6 +51,11 @@ struct tls_conn {
     bool wants_write;
     unsigned char alert; /* that mbedTLS has not sent and we should; 0: none */
     const char *why;     /* for it; NULL: mbedTLS's words for the error */
+    bool blamed;         /* for the certificate that was shown, not for the lack of one */
+    struct tls_chain_tap tap;
+    size_t shown_bytes;  /* TLS 1.3: since the client's certificate is due */
+    bool unverified;     /* mbedTLS was told to parse it only */
+    enum tls_peer chain; /* then: may it be verified? */
     struct tls_look look;
     enum tls_peer verdict;
     uint64_t judged_ns;
@@ -206,13 +212,45 @@ static int bio_send(void *ctx, const unsigned char *data, size_t bytes)
     return n < 0 ? MBEDTLS_ERR_NET_SEND_FAILED : (int)n;
 }
 
+/* No function of the library's tells it: its state is a private field, of which ssl.h has the
+ * names.
+ */
+static bool certificate_is_due(const struct tls_conn *c)
+{
+    return c->tls && c->tls->trust.client_auth != CONFIG_CLIENT_OFF &&
+           c->ssl.MBEDTLS_PRIVATE(state) == MBEDTLS_SSL_CLIENT_CERTIFICATE;
+}
+
+/*
+ * The client's certificates are coming: none of them may cost more than it is worth (tls_chain.h).
+ * With NONE mbedTLS parses them and verifies nothing; it looks at that word when all of the message
+ * is there. (If the message was empty, it would end the handshake for it; but then it was short,
+ * unless somebody pads it to more than TLS_CHAIN_SMALL_BYTES.)
+ */
+static int look_ahead(struct tls_conn *c, const unsigned char *data, size_t bytes)
+{
+    if (mbedtls_ssl_get_version_number(&c->ssl) == MBEDTLS_SSL_VERSION_TLS1_2) {
+        c->chain = tls_chain_tap(&c->tap, data, bytes);
+        return c->chain == TLS_PEER_OK ? 0 : MBEDTLS_ERR_X509_FATAL_ERROR;
+    }
+    c->shown_bytes += bytes;
+    if (c->shown_bytes > TLS_CHAIN_SMALL_BYTES && !c->unverified) {
+        c->unverified = true;
+        mbedtls_ssl_set_hs_authmode(&c->ssl, MBEDTLS_SSL_VERIFY_NONE);
+    }
+    return 0;
+}
+
 static int bio_receive(void *ctx, unsigned char *data, size_t bytes)
 {
     struct tls_conn *c = ctx;
     ssize_t n = c->receive(c->ctx, data, bytes);
+    int m;
 
     if (n == -EAGAIN)
         return MBEDTLS_ERR_SSL_WANT_READ;
+    if (n > 0 && certificate_is_due(c) && (m = look_ahead(c, data, (size_t)n)) != 0)
+        return m;
     return n < 0 ? MBEDTLS_ERR_NET_RECV_FAILED : (int)n; /* 0: mbedTLS sees the end */
 }
 
@@ -226,6 +264,7 @@ static int conn_new(const mbedtls_ssl_config *config, tls_send send, tls_receive
     c->send = send;
     c->receive = receive;
     c->ctx = ctx;
+    c->chain = TLS_PEER_OK;
     mbedtls_ssl_init(&c->ssl);
     if (mbedtls_ssl_setup(&c->ssl, config)) {
         tls_conn_free(c);
@@ -279,6 +318,7 @@ void tls_conn_free(struct tls_conn *c)
     if (!c)
         return;
     mbedtls_ssl_free(&c->ssl);
+    tls_chain_tap_release(&c->tap);
     tls_unref(c->judge);
     tls_unref(c->tls);
     free(c->peer);
@@ -328,11 +368,67 @@ static void own_alert(struct tls_conn *c)
                      c->error == MBEDTLS_ERR_RSA_VERIFY_FAILED ||
                      c->error == MBEDTLS_ERR_RSA_INVALID_PADDING;
 
+    if (c->error == MBEDTLS_ERR_X509_FATAL_ERROR) { /* tls_look_at()'s */
+        c->blamed = true;
+        c->why = tls_peer_text(TLS_PEER_DEAR);
+    }
     if (!signature)
         return;
+    c->blamed = true;
     c->why = "the client has not the key of the certificate that it shows";
     if (mbedtls_ssl_get_version_number(&c->ssl) == MBEDTLS_SSL_VERSION_TLS1_2)
         c->alert = MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR;
+}
+
+/* Nothing is read or written any more, but for an alert. */
+static int refuse(struct tls_conn *c, enum tls_peer verdict, bool alert)
+{
+    c->verdict = verdict;
+    c->blamed = verdict != TLS_PEER_NONE;
+    c->alert = alert ? tls_peer_alert(verdict) : 0;
+    c->why = tls_peer_text(verdict);
+    c->error = MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
+    return -EACCES;
+}
+
+/*
+ * As mbedtls_ssl_handshake() does it, with a look at a chain that was parsed only: next comes the
+ * signature by its first key, which must not be dear. What else is wrong with it can wait for the
+ * end, where the client can read why.
+ */
+static int walk(struct tls_conn *c)
+{
+    const mbedtls_ssl_session *session;
+    bool looked = false;
+    int m = 0;
+
+    while (m == 0 && !mbedtls_ssl_is_handshake_over(&c->ssl)) {
+        m = mbedtls_ssl_handshake_step(&c->ssl);
+        if (m || !c->unverified || looked || certificate_is_due(c))
+            continue;
+        looked = true;
+        session = c->ssl.MBEDTLS_PRIVATE(session_negotiate);
+        if (!session || !session->MBEDTLS_PRIVATE(peer_cert))
+            continue; /* the handshake is over */
+        c->chain = tls_chain_look(session->MBEDTLS_PRIVATE(peer_cert));
+        if (tls_chain_is_dear(session->MBEDTLS_PRIVATE(peer_cert)))
+            m = MBEDTLS_ERR_X509_FATAL_ERROR;
+    }
+    return m;
+}
+
+/* What comes of the certificate once the handshake is over. */
+static enum tls_peer verdict_of(struct tls_conn *c, struct auth_peer *ret_names)
+{
+    const mbedtls_x509_crt *shown = mbedtls_ssl_get_peer_cert(&c->ssl);
+    mbedtls_x509_crt *crt = NULL;
+
+    if (!c->unverified)
+        return tls_peer_judge(&c->look, mbedtls_ssl_get_verify_result(&c->ssl), shown, ret_names);
+    if (c->chain != TLS_PEER_OK)
+        return c->chain;
+    memcpy(&crt, &shown, sizeof(void *)); /* only read, whatever the verifier's type says */
+    return tls_peer_again(&c->judge->trust, crt, ret_names);
 }
 
 int tls_conn_handshake(struct tls_conn *c)
@@ -342,21 +438,24 @@ int tls_conn_handshake(struct tls_conn *c)
 
     if (c->error)
         return -EIO;
-    r = (int)outcome(c, mbedtls_ssl_handshake(&c->ssl));
+    r = (int)outcome(c, walk(c));
+    if (r == -EIO && c->chain != TLS_PEER_OK) /* in TLS 1.3 no alert can be read here */
+        return refuse(c, c->chain, !c->unverified);
     if (r == -EIO && c->tls)
         own_alert(c);
     if (r || !c->tls) /* a client's is judged by mbedTLS, within the handshake */
         return r;
-    r = judge(c,
-              tls_peer_judge(&c->look, mbedtls_ssl_get_verify_result(&c->ssl),
-                             mbedtls_ssl_get_peer_cert(&c->ssl), &names),
-              &names);
-    if (r) {
-        c->alert = tls_peer_alert(c->verdict);
-        c->why = tls_peer_text(c->verdict);
-        c->error = MBEDTLS_ERR_X509_CERT_VERIFY_FAILED; /* nothing is read or written any more */
-    }
+    r = judge(c, verdict_of(c, &names), &names);
+    if (r == -EACCES)
+        return refuse(c, c->verdict, true);
+    if (r)
+        c->error = MBEDTLS_ERR_X509_ALLOC_FAILED;
     return r;
+}
+
+bool tls_conn_blamed(const struct tls_conn *c)
+{
+    return c->blamed;
 }
 
 int tls_conn_recheck(struct tls_conn *c, struct tls *now, const char **ret_why)

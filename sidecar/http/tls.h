@@ -85,9 +85,12 @@ uint32_t tls_conn_verdict(const struct tls_conn *c);
  * then call again, a write with the very same bytes. After another error only tls_conn_free() is
  * of use (everything else answers -EIO): mbedTLS must not be called again.
  */
-/** tls_conn_handshake(c): 0 when done; -EACCES: done, but the client's certificate (or that it has
- * none) is refused: tls_conn_close_notify() then tells it why, by the alert. */
+/** tls_conn_handshake(c): 0 when done; -EACCES: the client's certificate (or that it has none) is
+ * refused: tls_conn_close_notify() then tells it why, by the alert, where one can be read. */
 int tls_conn_handshake(struct tls_conn *c);
+/** tls_conn_blamed(c): after a handshake that failed: for the certificate that was shown, and not
+ * for the lack of one or anything else. */
+bool tls_conn_blamed(const struct tls_conn *c);
 /** tls_conn_read(c, data, bytes): 0 is the peer's end. With TLS_RECORD_BYTES of room nothing stays
  * behind in the library. */
 ssize_t tls_conn_read(struct tls_conn *c, void *data, size_t bytes);

@@ -6,12 +6,12 @@
 #include "sidecar/http/tls_peer.h"
 
 #include <mbedtls/oid.h>
-#include <mbedtls/rsa.h>
 #include <mbedtls/ssl.h>
 
 #include <errno.h>
 
 #include "auth/x509_names.h"
+#include "sidecar/http/tls_chain.h"
 #include "sidecar/http/tls_load.h"
 
 #define CRL_END "-----END X509 CRL-----"
@@ -38,6 +38,10 @@ static const struct {
                               "clientAuth, key usage digitalSignature)"},
     [TLS_PEER_WEAK] = {MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT,
                        "the client certificate's chain has a weak key or signature"},
+    [TLS_PEER_DEAR] = {MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT,
+                       "a key in the client certificate's chain is too dear to check: RSA of more "
+                       "than 4096 bits or with an exponent of more than 32, or a curve other "
+                       "than P-256, P-384 and P-521"},
     [TLS_PEER_NO_CRL] = {MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED,
                          "no trustworthy revocation list of an issuer of the client certificate "
                          "is in admin.tls.crl"},
@@ -187,22 +191,6 @@ static bool is_for_clients(const mbedtls_x509_crt *crt, bool own)
     return false;
 }
 
-/* RSA alone: the curves that mbedTLS knows end at 521 bits. */
-static bool is_costly(const mbedtls_x509_crt *crt)
-{
-    mbedtls_mpi exponent;
-    bool costly;
-
-    if (mbedtls_pk_get_type(&crt->pk) != MBEDTLS_PK_RSA)
-        return false;
-    mbedtls_mpi_init(&exponent);
-    costly = mbedtls_pk_get_bitlen(&crt->pk) > TLS_PEER_RSA_MAX_BITS ||
-             mbedtls_rsa_export(mbedtls_pk_rsa(crt->pk), NULL, NULL, NULL, NULL, &exponent) != 0 ||
-             mbedtls_mpi_bitlen(&exponent) > TLS_PEER_RSA_EXPONENT_MAX_BITS;
-    mbedtls_mpi_free(&exponent);
-    return costly;
-}
-
 /* NOLINTNEXTLINE(readability-non-const-parameter): the type is that of mbedTLS's callbacks */
 int tls_look_at(void *look, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
@@ -219,7 +207,7 @@ int tls_look_at(void *look, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
         l->wrong_usage = true;
     if (l->trust->has_crl && (!top || depth == 0) && !has_crl_of(l->trust, &crt->issuer_raw))
         l->no_crl = true;
-    if (depth == 0 && is_costly(crt))
+    if (depth == 0 && tls_chain_is_dear(crt))
         return MBEDTLS_ERR_X509_FATAL_ERROR;
     if (depth == 0)
         l->whole = true;

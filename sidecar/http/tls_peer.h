@@ -22,8 +22,6 @@
 enum {
     TLS_PEER_DEPTH_MAX = 3, /* certificates above the client's own, the root among them */
     TLS_PEER_USAGES_MAX = 64,
-    TLS_PEER_RSA_MAX_BITS = 4096,        /* 8192 with a long exponent: 430 ms of CPU (measured) */
-    TLS_PEER_RSA_EXPONENT_MAX_BITS = 32, /* 65537 has 17; the time goes with the bits */
 };
 
 enum tls_peer {
@@ -36,6 +34,7 @@ enum tls_peer {
     TLS_PEER_NOT_YET,
     TLS_PEER_WRONG_USAGE,
     TLS_PEER_WEAK,
+    TLS_PEER_DEAR, /* to check: tls_chain.h */
     TLS_PEER_NO_CRL,
     TLS_PEER_STALE_CRL,
     TLS_PEER_MANY_URIS,

@@ -132,12 +132,12 @@ static void test_penalties(void **state)
     TRUST("10.0.0.0/24");
     gate_set(g, &config);
     for (int i = 0; i < PENALTY_FREE; i++) {
-        gate_failed(g, &bad, now);
-        gate_failed(g, &proxy, now);
+        gate_failed(g, &bad, PENALTY_CREDENTIALS, now);
+        gate_failed(g, &proxy, PENALTY_CREDENTIALS, now);
     }
     assert_int_equal(peer(g, "203.0.113.9"), GATE_OPEN);
-    gate_failed(g, &bad, now);
-    gate_failed(g, &proxy, now);
+    gate_failed(g, &bad, PENALTY_CREDENTIALS, now);
+    gate_failed(g, &proxy, PENALTY_CREDENTIALS, now);
     assert_int_equal(peer(g, "203.0.113.9"), GATE_PENALTY);
     assert_int_equal(peer(g, "203.0.113.10"), GATE_OPEN);
     assert_int_equal(peer(g, "10.0.0.1"), GATE_OPEN); /* never a proxy: it is many */
@@ -171,7 +171,7 @@ static void test_proxy_protocol(void **state)
     named = at("203.0.113.9");
     assert_int_equal(gate_named(g, &named, now), GATE_OPEN);
     for (int i = 0; i <= PENALTY_FREE; i++)
-        gate_failed(g, &named, now);
+        gate_failed(g, &named, PENALTY_CREDENTIALS, now);
     assert_int_equal(gate_named(g, &named, now), GATE_PENALTY);
 }
 

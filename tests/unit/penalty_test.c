@@ -42,12 +42,12 @@ static void test_grows(void **state)
 
     (void)state;
     for (int i = 0; i < PENALTY_FREE; i++)
-        penalty_failed(t, &a, now);
+        penalty_failed(t, &a, PENALTY_CREDENTIALS, now);
     assert_int_equal(penalty_left_ms(t, &a, now), 0); /* at the limit */
     for (uint64_t n = 1; n <= 130; n++) {             /* and above it */
         uint64_t ms = n * PENALTY_STEP_MS < PENALTY_MAX_MS ? n * PENALTY_STEP_MS : PENALTY_MAX_MS;
 
-        penalty_failed(t, &a, now);
+        penalty_failed(t, &a, PENALTY_CREDENTIALS, now);
         assert_int_equal(penalty_left_ms(t, &a, now), ms);
         assert_int_equal(penalty_left_ms(t, &a, now + MS(ms) - 1), 1);
         assert_int_equal(penalty_left_ms(t, &a, now + MS(ms)), 0);
@@ -66,23 +66,51 @@ static void test_forgets(void **state)
 
     (void)state;
     for (int i = 0; i < PENALTY_FREE; i++)
-        penalty_failed(t, &a, now);
+        penalty_failed(t, &a, PENALTY_CREDENTIALS, now);
     now += MS(PENALTY_FORGET_MS); /* not yet */
-    penalty_failed(t, &a, now);
+    penalty_failed(t, &a, PENALTY_CREDENTIALS, now);
     assert_int_equal(penalty_left_ms(t, &a, now), PENALTY_STEP_MS);
     now += MS(PENALTY_STEP_MS) + MS(PENALTY_FORGET_MS) + 1;
-    penalty_failed(t, &a, now);
+    penalty_failed(t, &a, PENALTY_CREDENTIALS, now);
     assert_int_equal(penalty_left_ms(t, &a, now), 0);
     for (int i = 0; i < 10; i++)
-        penalty_failed(t, &a, now);
+        penalty_failed(t, &a, PENALTY_CREDENTIALS, now);
     assert_true(penalty_left_ms(t, &a, now) > 0);
     assert_false(penalty_known(t, &a, now));
     penalty_passed(t, &a, now);
     assert_int_equal(penalty_left_ms(t, &a, now), 0);
-    penalty_failed(t, &a, now); /* and begins anew */
+    penalty_failed(t, &a, PENALTY_CREDENTIALS, now); /* and begins anew */
     assert_int_equal(penalty_left_ms(t, &a, now), 0);
     assert_true(penalty_known(t, &a, now + MS(PENALTY_KNOWN_MS) - 1));
     assert_false(penalty_known(t, &a, now + MS(PENALTY_KNOWN_MS)));
+    penalty_free(t);
+}
+
+/* A handshake weighs a tenth of a credential, and on loopback nothing. */
+static void test_handshakes(void **state)
+{
+    struct penalty *t = table();
+    struct limits_key a = key(0xcb007109), b = key(0xcb00710a), loop = key(INADDR_LOOPBACK);
+    const int ratio = PENALTY_CREDENTIALS / PENALTY_HANDSHAKE;
+
+    (void)state;
+    for (int i = 0; i < PENALTY_FREE * ratio; i++)
+        penalty_failed(t, &a, PENALTY_HANDSHAKE, start);
+    assert_int_equal(penalty_left_ms(t, &a, start), 0); /* at the limit */
+    penalty_failed(t, &a, PENALTY_HANDSHAKE, start);
+    assert_int_equal(penalty_left_ms(t, &a, start), PENALTY_STEP_MS / ratio);
+    penalty_failed(t, &a, PENALTY_CREDENTIALS, start);
+    assert_int_equal(penalty_left_ms(t, &a, start), PENALTY_STEP_MS + PENALTY_STEP_MS / ratio);
+    /* valid credentials from there, as of others behind the same NAT: all is forgiven */
+    for (int i = 0; i < 100 * PENALTY_FREE * ratio; i++) {
+        if (i % (PENALTY_FREE * ratio) == 0)
+            penalty_passed(t, &b, start);
+        penalty_failed(t, &b, PENALTY_HANDSHAKE, start);
+        assert_int_equal(penalty_left_ms(t, &b, start), 0);
+    }
+    for (int i = 0; i < 10000; i++)
+        penalty_failed(t, &loop, PENALTY_HANDSHAKE, start);
+    assert_int_equal(penalty_left_ms(t, &loop, start), 0);
     penalty_free(t);
 }
 
@@ -100,10 +128,10 @@ static void test_loopback(void **state)
         struct penalty *t = table();
 
         for (int i = 0; i < PENALTY_LOOPBACK_FREE; i++)
-            penalty_failed(t, &keys[k], start);
+            penalty_failed(t, &keys[k], PENALTY_CREDENTIALS, start);
         assert_int_equal(penalty_left_ms(t, &keys[k], start), 0);
         for (int i = 0; i < 10000; i++)
-            penalty_failed(t, &keys[k], start);
+            penalty_failed(t, &keys[k], PENALTY_CREDENTIALS, start);
         assert_int_equal(penalty_left_ms(t, &keys[k], start), PENALTY_LOOPBACK_MS);
         penalty_free(t);
     }
@@ -117,15 +145,15 @@ static void test_bounded(void **state)
 
     (void)state;
     for (int i = 0; i < 200; i++)
-        penalty_failed(t, &bad, start);
+        penalty_failed(t, &bad, PENALTY_CREDENTIALS, start);
     for (uint32_t i = 0; i < 10u * PENALTY_SETS * PENALTY_WAYS; i++) {
         struct limits_key k = key(0x0a000000 + i);
 
-        penalty_failed(t, &k, start + i);
+        penalty_failed(t, &k, PENALTY_CREDENTIALS, start + i);
     }
     assert_int_equal(penalty_left_ms(t, &bad, start), PENALTY_MAX_MS);
     for (int i = 0; i < 10; i++)
-        penalty_failed(t, &none, start); /* a unix socket: nobody's address */
+        penalty_failed(t, &none, PENALTY_CREDENTIALS, start); /* a unix socket: nobody's address */
     penalty_passed(t, &none, start);
     assert_int_equal(penalty_left_ms(t, &none, start), 0);
     assert_false(penalty_known(t, &none, start));
@@ -137,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grows),
         cmocka_unit_test(test_forgets),
+        cmocka_unit_test(test_handshakes),
         cmocka_unit_test(test_loopback),
         cmocka_unit_test(test_bounded),
     };
