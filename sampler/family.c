@@ -77,21 +77,21 @@ static struct kin *known(struct family *f, uint32_t generation)
     return NULL;
 }
 
-static struct kin *make(struct family *f, struct ask_guard *guard, const struct wire_member *row)
+static struct kin *make(struct family *f, const struct scene *first, const struct wire_member *row)
 {
     struct kin *k = calloc(1, sizeof(*k));
 
     if (!k)
         return NULL;
     k->pid = row->pid;
-    if (scene_open(&k->scene, &k->source, guard, row->generation, &k->why) != 0)
+    if (scene_open(&k->scene, &k->source, first, row->generation, &k->why) != 0)
         k->scene.generation = row->generation; /* that it failed is known, and not tried again */
     k->kept = true;
     f->kin[place(f)] = k;
     return k;
 }
 
-struct kin *family_take(struct family *f, struct ask_guard *guard, const struct wire_member *row)
+struct kin *family_take(struct family *f, const struct scene *first, const struct wire_member *row)
 {
     struct kin *k = known(f, row->generation);
     struct err e = {0};
@@ -102,7 +102,7 @@ struct kin *family_take(struct family *f, struct ask_guard *guard, const struct 
         k = NULL;
     }
     if (!k)
-        k = make(f, guard, row);
+        k = make(f, first, row);
     if (k)
         k->users++;
     return k;

@@ -40,10 +40,11 @@ int family_look(struct family *f, struct ask_guard *guard);
 const struct wire_member *family_member(const struct family *f, uint32_t pid);
 
 /**
- * family_take(f, guard, row): the scene of this member as it is now, which the caller uses until
- * family_leave(); made when it is the first time. NULL without memory.
+ * family_take(f, first, row): the scene of this member as it is now, which the caller uses until
+ * family_leave(); made when it is the first time, beside that of the first process. NULL without
+ * memory.
  */
-struct kin *family_take(struct family *f, struct ask_guard *guard, const struct wire_member *row);
+struct kin *family_take(struct family *f, const struct scene *first, const struct wire_member *row);
 void family_leave(struct kin *k); /* NULL-safe */
 
 /** family_replaced(f, k): it has called exec: whoever takes it from now on gets another scene. */

@@ -10,7 +10,7 @@ enum {
     PARTS_REMAP_SHARE = 50,
 };
 
-int parts_new(struct family *family, struct ask_guard *guard, bool labels, struct parts **ret)
+int parts_new(struct family *family, const struct scene *first, bool labels, struct parts **ret)
 {
     struct parts *p = calloc(1, sizeof(*p));
     int r;
@@ -18,11 +18,11 @@ int parts_new(struct family *family, struct ask_guard *guard, bool labels, struc
     if (!p)
         return -ENOMEM;
     p->family = family;
-    p->guard = guard;
+    p->first = first;
     p->labels = labels;
     p->began_ns = clock_mono_ns();
     p->late_known_ns = clock_real_ns();
-    r = family_look(family, guard);
+    r = family_look(family, first->guard);
     if (r) {
         free(p);
         return r;
@@ -74,7 +74,7 @@ static const struct wire_member *member(struct parts *p, uint32_t pid, int *ret_
     const struct wire_member *row = family_member(p->family, pid);
 
     if (!row) {
-        *ret_broken = family_look(p->family, p->guard);
+        *ret_broken = family_look(p->family, p->first->guard);
         row = *ret_broken ? NULL : family_member(p->family, pid);
     }
     return row;
@@ -91,7 +91,7 @@ static struct part *part_new(struct parts *p, uint32_t pid)
     part = calloc(1, sizeof(*part));
     if (!part)
         return NULL;
-    part->kin = family_take(p->family, p->guard, row);
+    part->kin = family_take(p->family, p->first, row);
     if (!part->kin) {
         free(part);
         return NULL;
@@ -218,7 +218,7 @@ void parts_end(struct parts *p)
 {
     struct err e = {0};
 
-    if (family_look(p->family, p->guard) != 0)
+    if (family_look(p->family, p->first->guard) != 0)
         return;
     count_late(p);
     for (uint32_t i = 0; i < p->count; i++) {

@@ -29,7 +29,7 @@ struct part {
 
 struct parts {
     struct family *family;
-    struct ask_guard *guard;
+    const struct scene *first;
     bool labels;   /* asked for */
     uint32_t late; /* processes that came during the recording and inherit nothing from a member */
     uint64_t late_known_ns; /* started after this is late; CLOCK_REALTIME */
@@ -40,8 +40,9 @@ struct parts {
     struct part *part[PARTS_MAX];
 };
 
-/** parts_new(family, guard, labels, ret): 0; -ENOMEM; or the guard is gone. */
-int parts_new(struct family *family, struct ask_guard *guard, bool labels, struct parts **ret);
+/** parts_new(family, first, labels, ret): ${first} is the scene of the first process and outlives
+ * it. 0; -ENOMEM; or the guard is gone. */
+int parts_new(struct family *family, const struct scene *first, bool labels, struct parts **ret);
 void parts_free(struct parts *p); /* NULL-safe */
 
 /**

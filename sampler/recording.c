@@ -25,7 +25,7 @@ static int start_parts(struct recording *r, struct family *family, const struct 
         return 0;
     s->family = 1;
     s->wakeups = labels;
-    rc = parts_new(family, r->scene->guard, labels, &r->parts);
+    rc = parts_new(family, r->scene, labels, &r->parts);
     return rc ? err_set(e, rc, "cannot learn which processes there are: %s", strerror(-rc)) : 0;
 }
 

@@ -38,10 +38,12 @@ struct scene {
 
 struct source;
 
-/** scene_open(scene, source, guard, generation, e): of one more process (target.all): what is
- * mapped there now, and its labels. ${scene} is zeroed, ${source} stays where it is. 0, or -errno.
+/**
+ * scene_open(scene, source, first, generation, e): of one more process (target.all): what is mapped
+ * there now, and its labels. Files are shared with ${first}. ${scene} is zeroed, ${source} stays
+ * where it is. 0, or -errno.
  */
-int scene_open(struct scene *scene, struct source *source, struct ask_guard *guard,
+int scene_open(struct scene *scene, struct source *source, const struct scene *first,
                uint32_t generation, struct err *e);
 void scene_close(struct scene *scene);
 

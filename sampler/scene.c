@@ -154,10 +154,10 @@ void scene_trim(struct sampler *s)
 }
 
 /* An empty space for the program that runs there now. */
-static int scene_make(struct scene *scene, struct source *source, const struct scene_anchor *anchor,
-                      struct err *e)
+static int scene_make(struct scene *scene, struct source *source, const struct scene *first,
+                      const struct scene_anchor *anchor, struct err *e)
 {
-    int r = space_new(&source->target, &scene->space);
+    int r = space_new_beside(&source->target, first ? first->space : NULL, &scene->space);
 
     if (r)
         return err_set(e, r, "no memory for the target's mappings");
@@ -165,21 +165,21 @@ static int scene_make(struct scene *scene, struct source *source, const struct s
     return 0;
 }
 
-int scene_open(struct scene *scene, struct source *source, struct ask_guard *guard,
+int scene_open(struct scene *scene, struct source *source, const struct scene *first,
                uint32_t generation, struct err *e)
 {
     struct bulk text = {0};
     struct scene_anchor anchor;
     int r;
 
-    source_init(source, guard, generation);
-    scene->guard = guard;
+    source_init(source, first->guard, generation);
+    scene->guard = first->guard;
     scene->generation = generation;
     r = fetch_maps(scene, &text, e);
     if (r)
         return r;
     anchor = anchor_of(&text);
-    r = scene_make(scene, source, &anchor, e);
+    r = scene_make(scene, source, first, &anchor, e);
     if (r == 0)
         r = space_refresh(scene->space, (const char *)text.data, text.bytes, e);
     if (r == 0)
@@ -222,7 +222,7 @@ static int take_in(struct sampler *s, const struct bulk *text, struct err *e)
     }
     fresh = !s->scene.space;
     if (fresh)
-        r = scene_make(&s->scene, &s->source, &anchor, e);
+        r = scene_make(&s->scene, &s->source, NULL, &anchor, e);
     if (r == 0)
         r = space_refresh(s->scene.space, (const char *)text->data, text->bytes, e);
     if (r == 0 && fresh)

@@ -1,6 +1,7 @@
 /*
  * image.h: one file (or the vDSO) that is mapped into the target: opened once, known by its device
- * and inode. Its descriptor stays open, so the inode cannot be given to another file meanwhile.
+ * and inode, also where several processes map it. Its descriptor stays open, so the inode cannot be
+ * given to another file meanwhile.
  */
 #ifndef SAMPLER_SYMBOLS_IMAGE_H
 #define SAMPLER_SYMBOLS_IMAGE_H
@@ -17,7 +18,7 @@ struct image {
     uint64_t inode; /* 0: the vDSO */
     uint32_t dev_major, dev_minor;
     int code;           /* 0: open; else the -errno that opening it ended with */
-    bool mapped;        /* by the latest maps */
+    uint32_t users;     /* spaces that have it (space.h) */
     uint64_t used;      /* when its symbols were last wanted */
     bool warm;          /* they were since the last trim: its file's cache may be full */
     struct file *file;  /* NULL unless open */

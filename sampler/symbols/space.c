@@ -40,18 +40,29 @@ struct trait {
     unsigned traits;
 };
 
+/* The open files of spaces that stand beside each other; each image once, with its users counted.
+ */
+struct pool {
+    uint32_t spaces;
+    uint64_t clock;
+    size_t count;
+    struct image *images[SPACE_POOL_MAX];
+};
+
 /*
  * maps says what is where, image_of which image that is, images what is known of each file. A row's
  * number changes with each refresh, an image's only when one is dropped (drop_unmapped); pointers
- * to images are good as long as the space is, except for those that are dropped.
+ * to images are good as long as the space is, except for those that are dropped. Spaces that stand
+ * beside each other have a pool in common.
  */
 struct space {
     const struct target *target;
     struct maps maps;
     uint32_t *image_of; /* by row of maps: index into images, IMAGE_NONE: not looked up yet */
+    struct pool *pool;
     struct image *images[SPACE_IMAGES_MAX];
+    bool mapped[SPACE_IMAGES_MAX]; /* by the latest maps */
     size_t image_count;
-    uint64_t clock;
     uint64_t symbols_left; /* entries that may be loaded until the next trim */
     uint64_t opening_ns;   /* spent on opening files since the last trim */
     bool forget;           /* trimmed: the next refresh drops what has vanished */
@@ -70,16 +81,44 @@ struct space {
     struct trait traits[SPACE_TRAITS];
 };
 
-int space_new(const struct target *target, struct space **ret)
+int space_new_beside(const struct target *target, const struct space *other, struct space **ret)
 {
     struct space *s = calloc(1, sizeof *s);
+    struct pool *pool = other ? other->pool : calloc(1, sizeof *pool);
 
-    if (!s)
+    if (!s || !pool) {
+        free(s);
+        if (!other)
+            free(pool);
         return -ENOMEM;
+    }
     s->target = target;
     s->symbols_left = SPACE_SYMBOLS_LOADED_MAX;
+    s->pool = pool;
+    pool->spaces++;
     *ret = s;
     return 0;
+}
+
+int space_new(const struct target *target, struct space **ret)
+{
+    return space_new_beside(target, NULL, ret);
+}
+
+/* This space's hold of an image; the last one closes it. */
+static void let_go(struct space *s, struct image *im)
+{
+    struct pool *pool = s->pool;
+
+    if (--im->users > 0)
+        return;
+    for (size_t i = 0; i < pool->count; i++) {
+        if (pool->images[i] == im) {
+            pool->images[i] = pool->images[--pool->count];
+            break;
+        }
+    }
+    image_free(im);
 }
 
 void space_free(struct space *s)
@@ -88,7 +127,9 @@ void space_free(struct space *s)
         return;
     go_image_free(s->go);
     for (size_t i = 0; i < s->image_count; i++)
-        image_free(s->images[i]);
+        let_go(s, s->images[i]);
+    if (--s->pool->spaces == 0)
+        free(s->pool);
     free(s->image_of);
     maps_release(&s->maps);
     free(s);
@@ -117,6 +158,40 @@ static uint32_t image_find(const struct space *s, const struct maps_row *row)
     return IMAGE_NONE;
 }
 
+/* Opened by a space beside this one. What failed there may go well here, and the vDSO is memory. */
+static struct image *shared(const struct space *s, const struct maps_row *row)
+{
+    for (size_t i = 0; row->inode != 0 && i < s->pool->count; i++) {
+        struct image *im = s->pool->images[i];
+
+        if (im->code == 0 && image_matches(im, row))
+            return im;
+    }
+    return NULL;
+}
+
+static uint32_t take(struct space *s, struct image *im)
+{
+    im->users++;
+    s->images[s->image_count] = im;
+    s->mapped[s->image_count] = true;
+    return (uint32_t)s->image_count++;
+}
+
+/* May one more file be opened? */
+static int may_open(const struct space *s, struct err *e)
+{
+    if (s->image_count == SPACE_IMAGES_MAX)
+        return err_set(e, -ENFILE, "more than %d files are mapped", (int)SPACE_IMAGES_MAX);
+    if (s->pool->count == SPACE_POOL_MAX)
+        return err_set(e, -ENFILE, "more than %d files are mapped by all processes",
+                       (int)SPACE_POOL_MAX);
+    if (s->opening_ns > SPACE_OPEN_MAX_MS * CLOCK_NS_PER_MS)
+        return err_set(e, -ETIME, "not opened: others took longer than %d ms",
+                       (int)SPACE_OPEN_MAX_MS);
+    return 0;
+}
+
 /*
  * An image that cannot be opened is added all the same: that is how its failure is remembered, and
  * each of its addresses does not cost a question to the guard. The guard reads the target's maps
@@ -124,26 +199,24 @@ static uint32_t image_find(const struct space *s, const struct maps_row *row)
  */
 static uint32_t image_add(struct space *s, const struct maps_row *row)
 {
+    struct image *im = shared(s, row);
     uint64_t began_ns = clock_mono_ns();
     struct err e = {0};
     int rc;
 
-    if (s->image_count == SPACE_IMAGES_MAX)
-        (void)err_set(&e, -ENFILE, "more than %d files are mapped", (int)SPACE_IMAGES_MAX);
-    else if (s->opening_ns > SPACE_OPEN_MAX_MS * CLOCK_NS_PER_MS)
-        (void)err_set(&e, -ETIME, "not opened: others took longer than %d ms",
-                      (int)SPACE_OPEN_MAX_MS);
-    if (e.code < 0) {
+    if (im && s->image_count < SPACE_IMAGES_MAX)
+        return take(s, im);
+    if (may_open(s, &e) < 0) {
         take_note(s, row, &e);
         return IMAGE_NONE;
     }
-    rc = image_new(s->target, row, &s->images[s->image_count], &e);
+    rc = image_new(s->target, row, &im, &e);
     s->opening_ns += clock_mono_ns() - began_ns;
     if (rc < 0)
         return IMAGE_NONE;
-    s->images[s->image_count]->mapped = true;
+    s->pool->images[s->pool->count++] = im;
     take_note(s, row, &e);
-    return (uint32_t)s->image_count++;
+    return take(s, im);
 }
 
 /* The image in a row of s->maps, opened if it is new; NULL when there is none. */
@@ -165,8 +238,8 @@ static struct image *coldest(const struct space *s)
     struct image *oldest = NULL;
     size_t warm = 0;
 
-    for (size_t i = 0; i < s->image_count; i++) {
-        struct image *im = s->images[i];
+    for (size_t i = 0; i < s->pool->count; i++) {
+        struct image *im = s->pool->images[i];
 
         if (!im->warm)
             continue;
@@ -184,8 +257,8 @@ static void make_room(struct space *s, uint64_t wanted)
         struct image *oldest = NULL;
         uint64_t held = 0;
 
-        for (size_t i = 0; i < s->image_count; i++) {
-            struct image *im = s->images[i];
+        for (size_t i = 0; i < s->pool->count; i++) {
+            struct image *im = s->pool->images[i];
             size_t n = im->elf ? elf_symbols_held(im->elf) : 0;
 
             held += n;
@@ -222,7 +295,7 @@ static bool image_touch(struct space *s, const struct maps_row *row, struct imag
         }
     }
     wanted->warm = true;
-    wanted->used = ++s->clock;
+    wanted->used = ++s->pool->clock;
     return true;
 }
 
@@ -235,8 +308,8 @@ static void mark_mapped(struct space *s)
     bool before[SPACE_IMAGES_MAX];
 
     for (size_t i = 0; i < s->image_count; i++) {
-        before[i] = s->images[i]->mapped;
-        s->images[i]->mapped = false;
+        before[i] = s->mapped[i];
+        s->mapped[i] = false;
     }
     for (size_t r = 0; r < s->maps.count; r++) {
         const struct maps_row *row = &s->maps.rows[r];
@@ -249,9 +322,9 @@ static void mark_mapped(struct space *s)
         i = s->image_of[r] = image_find(s, row);
         if (i == IMAGE_NONE || row->gone)
             continue;
-        if (!before[i] && !s->images[i]->mapped && s->images[i]->code < 0)
+        if (!before[i] && !s->mapped[i] && s->images[i]->code < 0)
             image_retry(s->images[i], s->target, row, &e);
-        s->images[i]->mapped = true;
+        s->mapped[i] = true;
     }
 }
 
@@ -263,10 +336,12 @@ static void drop_unmapped(struct space *s)
     for (size_t i = 0; i < s->image_count; i++) {
         struct image *im = s->images[i];
 
-        if (im->mapped || im == s->exe || im == s->go_in)
+        if (s->mapped[i] || im == s->exe || im == s->go_in) {
+            s->mapped[kept] = s->mapped[i];
             s->images[kept++] = im;
-        else
-            image_free(im);
+        } else {
+            let_go(s, im);
+        }
     }
     if (kept == s->image_count)
         return;
@@ -284,6 +359,15 @@ static void open_early(struct space *s)
     for (size_t r = 0; r < s->maps.count && s->image_count < SPACE_EAGER_MAX; r++)
         if (s->maps.rows[r].exec)
             (void)image_at(s, &s->maps.rows[r]);
+}
+
+static bool is_mapped(const struct space *s, const struct image *im)
+{
+    for (size_t i = 0; i < s->image_count; i++) {
+        if (s->images[i] == im)
+            return s->mapped[i];
+    }
+    return false;
 }
 
 /* Nothing is changed before everything that can fail has been done. */
@@ -311,7 +395,7 @@ int space_refresh(struct space *s, const char *maps_text, size_t bytes, struct e
         drop_unmapped(s);
     s->forget = false;
     open_early(s);
-    s->exe_sought = s->exe_sure && s->exe->mapped;
+    s->exe_sought = s->exe_sure && is_mapped(s, s->exe);
     s->go_sought = false;
     memset(s->traits, 0, sizeof s->traits);
     return 0;

@@ -23,6 +23,7 @@ enum {
     SPACE_SYMBOLS_MAX = ELF_SYMBOLS_MAX,
     SPACE_SYMBOLS_LOADED_MAX = 8 * 1024 * 1024,
     SPACE_OPEN_MAX_MS = 2000, /* opening files for one profile, all together */
+    SPACE_POOL_MAX = 2048,    /* files open at once, of all spaces that share */
     SPACE_EAGER_MAX = 64,     /* files opened as soon as they are seen, while the target is there */
     SPACE_GO_TRIES_MAX = 8,
 };
@@ -38,6 +39,13 @@ struct space_mapping {
 
 /** space_new(target, ret): empty; call space_refresh() next. ${target} must outlive it. */
 int space_new(const struct target *target, struct space **ret);
+
+/**
+ * space_new_beside(target, other, ret): the same for another process. Files that are mapped in both
+ * are opened once and their symbols held once, and the bounds above on open files and symbols are
+ * for all of them together. ${other} may be freed before it; NULL: as space_new().
+ */
+int space_new_beside(const struct target *target, const struct space *other, struct space **ret);
 void space_free(struct space *s);
 
 /**

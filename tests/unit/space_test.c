@@ -560,6 +560,117 @@ static void test_open_limit(void **state)
     fake_release(&f);
 }
 
+/* ---- Several processes */
+
+static struct space *new_beside(const struct target *t, const struct space *other)
+{
+    struct space *s;
+
+    assert_int_equal(space_new_beside(t, other, &s), 0);
+    return s;
+}
+
+/* The same library at another address: opened once, and still there when the first one has gone. */
+static void test_beside(void **state)
+{
+    static const char elsewhere[] =
+        "7e0000001000-7e0000003000 r-xp 00001000 fe:01 2 /lib/libx.so\n";
+    struct fake f, g;
+    struct space *s, *t;
+
+    (void)state;
+    fake_init(&f);
+    fake_init(&g);
+    make(&f, 2, (struct helper_elf_spec){.soname = "libx.so"});
+    make(&g, 3, (struct helper_elf_spec){.soname = "liby.so"});
+    s = new_space(&f.target);
+    refresh(s, LIBRARY_MAPS);
+    t = new_beside(&g.target, s);
+    refresh(t, elsewhere);
+    assert_int_equal(f.opens, 1);
+    assert_int_equal(g.opens, 0);
+    assert_string_equal(name_at(t, 0x7e0000001100), "alpha");
+    assert_string_equal(name_at(s, 0x7f0000001200), "beta");
+    /* it is unmapped in one of them: that is no matter of the other's */
+    space_trim(s);
+    refresh(s, "");
+    refresh(t, elsewhere);
+    assert_string_equal(name_at(t, 0x7e0000001100), "alpha");
+    space_free(s);
+    space_trim(t);
+    refresh(t, elsewhere);
+    assert_string_equal(name_at(t, 0x7e0000001200), "beta");
+    assert_int_equal(g.opens, 0);
+    /* the same inode number on another device is another file */
+    refresh(t, "7e0000001000-7e0000003000 r-xp 00001000 fe:02 3 /lib/liby.so\n");
+    assert_int_equal(g.opens, 1);
+    s = new_beside(&f.target, t);
+    refresh(s, LIBRARY_MAPS);
+    assert_int_equal(f.opens, 1);
+    space_free(t);
+    space_free(s);
+    fake_release(&f);
+    fake_release(&g);
+}
+
+/* What could not be opened for one may be opened for another. */
+static void test_beside_failed(void **state)
+{
+    struct fake f, g;
+    struct space *s, *t;
+
+    (void)state;
+    fake_init(&f);
+    fake_init(&g);
+    f.open_code = -EACCES;
+    make(&g, 2, (struct helper_elf_spec){.soname = "libx.so"});
+    s = new_space(&f.target);
+    refresh(s, LIBRARY_MAPS);
+    t = new_beside(&g.target, s);
+    refresh(t, LIBRARY_MAPS);
+    assert_int_equal(g.opens, 1);
+    assert_string_equal(name_at(t, 0x7f0000001100), "alpha");
+    assert_string_equal(name_at(s, 0x7f0000001100), "");
+    space_free(t);
+    space_free(s);
+    fake_release(&g);
+}
+
+/* As many files as may be open in all, and one more: a file that one of them has is still had. */
+static void test_beside_limit(void **state)
+{
+    enum { SPACES = SPACE_POOL_MAX / SPACE_IMAGES_MAX };
+    struct space *s[SPACES], *last;
+    struct buf text;
+    struct fake f;
+
+    (void)state;
+    fake_init(&f);
+    for (unsigned k = 0; k < SPACES; k++) {
+        buf_init(&text, 1024 * 1024);
+        for (unsigned i = 0; i < SPACE_IMAGES_MAX; i++)
+            buf_printf(&text, "%x000-%x000 r-xp 0 fe:01 %u /lib/%u\n", i + 16, i + 17,
+                       100 + k * SPACE_IMAGES_MAX + i, i);
+        s[k] = new_beside(&f.target, k ? s[0] : NULL);
+        refresh(s[k], buf_text(&text));
+        for (unsigned i = 0; i < SPACE_IMAGES_MAX; i++)
+            (void)name_at(s[k], (i + 16) * UINT64_C(0x1000));
+        buf_release(&text);
+    }
+    assert_int_equal(f.opens, SPACE_POOL_MAX);
+    last = new_beside(&f.target, s[0]);
+    refresh(last, LIBRARY_MAPS);
+    assert_int_equal(f.opens, SPACE_POOL_MAX);
+    assert_non_null(strstr(space_note(last), "by all processes"));
+    space_free(s[0]);
+    refresh(last, "");
+    refresh(last, LIBRARY_MAPS);
+    assert_int_equal(f.opens, SPACE_POOL_MAX + 1);
+    for (unsigned k = 1; k < SPACES; k++)
+        space_free(s[k]);
+    space_free(last);
+}
+
 /* ---- Change */
 
 static void test_vanished(void **state)
@@ -685,6 +796,8 @@ int main(void)
         cmocka_unit_test(test_loaded_limit),  cmocka_unit_test(test_vanished),
         cmocka_unit_test(test_symbols_limit), cmocka_unit_test(test_open_limit),
         cmocka_unit_test(test_vdso),          cmocka_unit_test(test_real_process),
+        cmocka_unit_test(test_beside),        cmocka_unit_test(test_beside_failed),
+        cmocka_unit_test(test_beside_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
