@@ -84,6 +84,11 @@ for i in $(seq "${RUNS:-21}"); do
     case $STATUS in
     200) served=$((served + 1)) ;;
     503) refused=$((refused + 1)) ;; # between two targets, or two of them at once
+    501) # its first thread was dead when it was found: by its pid the kernel shows it no more
+        [ "${mode[0]}" = leader ] || fail "run $i (${mode[*]}): 501"
+        says 'the target is gone'
+        refused=$((refused + 1))
+        ;;
     *) fail "run $i (${mode[*]}): $STATUS" ;;
     esac
     kill "$t" 2>/dev/null
