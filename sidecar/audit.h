@@ -20,7 +20,7 @@ struct audit {
     const char *with;         /* kind of credential: "token", "basic" … */
     const char *address;      /* the client's */
     const char *via;          /* the proxy's that it came through; NULL: none */
-    const char *path;         /* without the query */
+    const char *path;         /* without the query, as routes/trail.h shows it */
     const char *id;           /* request id */
     const char *reason;       /* why the credentials were refused, a constant text; NULL: they were
                                  not, or the status says it */

@@ -57,6 +57,7 @@ struct state {
     uint64_t began_real_ns;
     char admin[STATE_ADDRESSES_BYTES]; /* real addresses, separated by commas */
 
+    uint64_t trail_key[2];      /* routes/trail.h */
     const struct route *routes; /* the table, for those that list it */
     size_t routes_count;
 };

@@ -12,6 +12,7 @@
 #include "sidecar/http/query.h"
 #include "sidecar/routes/table.h"
 #include "sidecar/routes/through.h"
+#include "sidecar/routes/trail.h"
 #include "sidecar/routes/visit.h"
 
 enum {
@@ -43,6 +44,12 @@ static void account(struct state *st, const struct server_request *r, const stru
 {
     uint64_t now = clock_mono_ns();
     uint64_t took_ns = r->began_ns && now > r->began_ns ? now - r->began_ns : 0;
+    const struct trail trail = {.path = r->path ? r->path : "",
+                                .route = v ? v->route : NULL,
+                                .known = v && v->who.known && v->who.method != AUTH_NONE,
+                                .status = status,
+                                .key = st->trail_key};
+    char path[TRAIL_BYTES];
 
     metrics_request(&st->metrics, handler_index(v), status, (double)took_ns / CLOCK_NS_PER_SEC);
     if (r->listener != STATE_LISTENER_ADMIN || !audit_wants(st->config->log.audit, status))
@@ -53,7 +60,7 @@ static void account(struct state *st, const struct server_request *r, const stru
         .method = method_name(r->method),
         .address = r->peer,
         .via = r->via,
-        .path = r->path,
+        .path = trail_path(&trail, path),
         .id = r->id,
         .asked_seconds = v ? v->asked_seconds : 0,
         .granted_seconds = v ? v->granted_seconds : 0,

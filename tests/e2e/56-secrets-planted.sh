@@ -1,7 +1,7 @@
 #!/bin/bash
 # A different secret in every place where one can be: none of them comes out again, neither in the
 # log at its most talkative, in error bodies, status, metrics and index, nor in titles, environments,
-# core files, spool and history (a path is logged as it was asked for: it is no place for a secret);
+# core files, spool and history, not even when it was typed into a path or a header by mistake;
 # and where each is meant to go it arrives, so that they were in use.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -88,6 +88,17 @@ for path in / /debug/pprof/ '/debug/pprof/?format=json' '/debug/pprof/profile?se
     raw "$path" -H "X-Pprof-Token: $TOKEN" -H "Cookie: $(planted cookie)" && keep
 done
 raw /debug/pprof/ -H "X-Pprof-Token: $TOKEN" -H "Authorization: Bearer $TOKEN" && keep
+typed=$(planted typed-by-mistake)
+for path in "/debug/pprof/$TOKEN" "/$TOKEN/debug/pprof/" "/$typed" "/debug/pprof/heap/$typed" "/api/v1/profiles/$typed" "//$typed%2f" "/debug/$jwt"; do
+    get "$path" && keep
+    raw "$path" && keep
+    raw "$path" -u "grace:$(planted guessed)" && keep
+    raw "$path" -X "$(planted method)" && keep
+done
+for header in Referer User-Agent Host Origin Accept X-Forwarded-For Forwarded Expect Transfer-Encoding "$typed"; do
+    raw "/debug/pprof/" -H "$header: $typed" -m 20 && keep
+    get "/debug/pprof/" -H "$header: https://$typed/$TOKEN" -m 20 && keep
+done
 raw /nowhere -X POST -d "$(planted body)" && keep
 get /debug/pprof/ && wants 200 "the token is in use"
 arrived() { [ "$(grep -cF -e "$(planted bearer)" -e "$(printf 'u:%s' "$(planted password)" | base64)" -e "$(planted apikey)" -e "$(planted session)" "$TMP/backend.log")" -ge 4 ]; }
@@ -108,12 +119,14 @@ absent() { # WHERE FILE...: none of them, plain, in base64, as hash
     ok "none in $where"
 }
 secrets=()
-for name in token bearer password apikey s3secret session scrape htpasswd target environment keyid jwt guessed cookie body; do
+for name in token bearer password apikey s3secret session scrape htpasswd target environment keyid jwt guessed cookie body \
+    typed-by-mistake method; do
     secrets+=("$(planted "$name")" "$(planted "$name" | base64 | tr -d '=\n' | cut -c1-40)" "$(planted "$name" | sha256sum | cut -d' ' -f1)")
 done
 secrets+=("$(printf 'grace:%s' "$(planted htpasswd)" | base64)" "$(printf 'u:%s' "$(planted password)" | base64)" "$hash" "$jwt"
     "$(sed -n 2p "$TMP/conf/tls.key")" "$(sed -n 3p "$TMP/conf/google.pem")")
 absent "the log" "$LOG"
+grep '"audit":true' "$LOG" | grep -q '"path":"/debug/pprof/{25:[0-9a-f]*}"' || fail "a path that is left out is not marked"
 absent "the answers" "$TMP/answers"
 absent "standard output" "$OUT"
 absent "spool and history" "$TMP/state"
