@@ -212,13 +212,13 @@ def check_injected(path):
     c = {name: sidecar(pod["spec"])[0] for name, pod in pods.items() if pod}
     want(core(c["plain"]) == the_model(), "plain is not the sidecar of native.yaml")
     who = {name: (x["securityContext"]["runAsUser"], x["securityContext"].get("runAsGroup")) for name, x in c.items()}
-    want(who == {"plain": (1234, None), "full": (3, 4), "bare": (65532, 65532), "perf": (0, 0), "localhost": (65532, 65532), "ptrace": (7, None)}, who)
+    want(who == {"plain": (1234, None), "full": (3, 4), "bare": (65532, 65532), "perf": (0, 0), "localhost": (65532, 65532), "ptrace": (7, None), "amounts": (1, 1)}, who)
     modes = {name: mode_of(x) for name, x in c.items()}
-    want(modes == {"plain": "restricted", "full": "full", "bare": "restricted", "perf": "perf", "localhost": "restricted", "ptrace": "ptrace"}, modes)
+    want(modes == {"plain": "restricted", "full": "full", "bare": "restricted", "perf": "perf", "localhost": "restricted", "ptrace": "ptrace", "amounts": "restricted"}, modes)
     want(c["localhost"]["securityContext"]["seccompProfile"] == {"type": "Localhost", "localhostProfile": "pillion.json"}, "localhost")
     extra = {name: x["args"][3:] for name, x in c.items()}
     want(extra == {"plain": [], "full": ["--process", "server"], "bare": ["--port", "8080"], "perf": [], "localhost": ["--env", "ROLE=web"],
-                   "ptrace": ["--cmdline", "server --port=[0-9]+"]}, extra)
+                   "ptrace": ["--cmdline", "server --port=[0-9]+"], "amounts": []}, extra)
     full = pods["full"]
     want(full["metadata"]["labels"] == {"app": "shop", "pillion/injected": "true"}, "full: labels")
     want([x["name"] for x in full["spec"]["initContainers"]] == ["pillion", "migrate"], "full: init containers")
@@ -226,6 +226,9 @@ def check_injected(path):
     want(c["full"]["image"] == "registry.company/pillion:v9", "full: image")
     want(c["full"]["resources"] == {"requests": {"cpu": "20m", "memory": "48Mi"}, "limits": {"memory": "256Mi", "cpu": "500m"}}, "full: resources")
     want(c["plain"]["resources"] == {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}}, "plain: resources")
+    want(c["amounts"]["resources"] == {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}}, "amounts: resources")
+    told = pods["amounts"]["metadata"]["annotations"]["pillion/status"]
+    want(told == "injected, mode restricted; no amount: pillion/cpu-request, pillion/cpu-limit", "amounts:", told)
     want("service_name: shop" in full["metadata"]["annotations"]["pillion/config"], "full: configuration")
     want("shareProcessNamespace" not in pods["perf"]["spec"], "hostPID and shareProcessNamespace exclude each other")
 
