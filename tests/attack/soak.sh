@@ -134,8 +134,9 @@ trouble() { # one of each, over some 30 seconds
     mv "$TMP/htpasswd.new" "$TMP/htpasswd"
     key_set r e >"$ISSUE/jwks.new" && mv "$ISSUE/jwks.new" "$ISSUE/jwks.json"
     sleep 8
-    kill -9 "$(pgrep -P "$PID" -f pillion-sampler)" 2>/dev/null && killed=$((killed + 1))
     swaps=$((swaps + 3))
+    # rarely: one that dies again and again is started less and less often, and nothing is profiled then
+    [ $((swaps % 18)) != 3 ] || { kill -9 "$(pgrep -P "$PID" -f pillion-sampler)" 2>/dev/null && killed=$((killed + 1)); }
 }
 bad=""
 while [ "$SECONDS" -lt "$end" ] && kill -0 "$CROWD" 2>/dev/null; do
