@@ -149,7 +149,7 @@ run:  ## build, start the demo target (or take PID= PROCESS= PORT=), serve until
 	@tools/run.sh $(if $(PID),--pid '$(PID)') $(if $(PROCESS),--process '$(PROCESS)') $(if $(PORT),--port '$(PORT)')
 
 ##@ Test
-.PHONY: test run-tests go-targets unit e2e test-go-versions go-versions-run test-kills test-k8s tools
+.PHONY: test run-tests go-targets unit e2e test-go-versions go-versions-run test-kills test-stops test-k8s tools
 UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 E2E      := $(sort $(wildcard tests/e2e/[0-9]*.sh))
@@ -203,6 +203,9 @@ test-kills:  ## 1,000 rounds (RUNS=) of kill -9 while profiles are collected and
 test-k8s:  ## k8s/ by helm, kustomize, promtool, the API's schemas and its admission code (fetches them)
 	@$(MAKE) --no-print-directory MODE=release all tools
 	@tests/k8s/run.sh
+test-stops:  ## 500 rounds (RUNS=) of kill -9 while threads are stopped for samples: the target runs on
+	@$(MAKE) --no-print-directory MODE=release all tools
+	@RUNS=$(or $(RUNS),500) TEST_TIMEOUT=14400 tests/run.sh build/release tests/e2e/76-stops-kill.sh
 
 ##@ Look after
 .PHONY: bench attack fuzz fuzz-build lint borders headers analyze format gates

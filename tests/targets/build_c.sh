@@ -4,7 +4,7 @@
 set -eu
 here=$(dirname "$0")
 mkdir -p "$1"
-for name in shares alias threads loads; do
+for name in shares alias threads loads stopped; do
     out=$1/$name
     [ "$out" -nt "$here/$name.c" ] && [ "$out" -nt "$here/work.h" ] && continue
     ${CC:-cc} -std=gnu11 -O2 -g -Wall -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer \
