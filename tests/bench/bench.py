@@ -9,6 +9,7 @@ import time
 import goroutines
 import keeping
 import measure
+import stopping
 from programs import BUILD, ROOT, CannotRun, Sleeper, perf_works
 
 WIDTHS = (52, 11, 13, 12, 10, 5)
@@ -89,6 +90,7 @@ def main():
     measure.known_shares(table, quick, not no_perf)
     measure.labels(table, quick)
     measure.attach(table, quick, not no_perf)
+    stopping.stopping(table, quick)
     goroutines.goroutines(table, quick)
     keeping.keeping(table, quick)
     facts["seconds"] = round(time.monotonic() - began)

@@ -25,7 +25,7 @@ WAYS = ("guard", "sampler", "record", "all", "held")
 
 
 def words(view):
-    return struct.unpack_from("<6Q", view)
+    return tuple(struct.unpack_from("<Q", view, 64 * i)[0] for i in range(6))
 
 
 def threads(pid):

@@ -1,5 +1,6 @@
 /*
- * stopped FILE [SIGNALS]: a target for ptrace stops. FILE (mapped, u64s) tells what it has done:
+ * stopped FILE [SIGNALS]: a target for ptrace stops. FILE (mapped, u64s, each in 64 bytes of its
+ * own, so that no thread slows the other down) tells what it has done:
  *   [0] [1]  turns of two threads that work and never wait
  *   [2]      turns of a thread that waits 1 ms each time
  *   [3] [4]  real-time signals sent to the first worker and handled there, SIGNALS a second
@@ -19,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WORK_0, WORK_1, WAITS, SENT, HANDLED, BAD_READS, WORDS = 512 };
+enum { WORK_0 = 0, WORK_1 = 8, WAITS = 16, SENT = 24, HANDLED = 32, BAD_READS = 40, WORDS = 512 };
 
 static volatile uint64_t *words;
 static int pipes[2];
@@ -33,10 +34,17 @@ static void on_signal(int sig)
 static void *work(void *arg)
 {
     volatile uint64_t *turns = arg;
+    uint64_t x = 88172645463325252u;
 
-    for (;;)
-        for (unsigned i = 0; i < 1000; i++)
-            *turns += 1;
+    /* in registers: how fast a store is read back changes from one moment to the next */
+    for (;;) {
+        for (unsigned i = 0; i < 1000; i++) {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+        }
+        *turns += 1000 + (x == 0);
+    }
     return NULL;
 }
 
