@@ -20,6 +20,8 @@ check chart "$ROOT/k8s/helm/pillion"
 ok "the chart: values, schema and templates know the same names"
 check injected "$ROOT/tests/k8s/injected.json"
 ok "what the admission policy made of Pods is what it is now, and right"
+check text "$ROOT/docs/kubernetes.md"
+ok "the configurations in docs/kubernetes.md"
 
 # ---- and the checks find what is wrong
 wrong() { # WORD FILE SED...: refused for that

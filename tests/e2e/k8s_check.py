@@ -4,6 +4,8 @@ the admission policy.
     k8s_check.py YAML2JSON PILLION manifests FILE...     plain files
     k8s_check.py YAML2JSON PILLION chart FOLDER          a chart's files, without rendering it
     k8s_check.py YAML2JSON PILLION rendered MODE FILE    what a chart has become; its sidecar has that mode
+    k8s_check.py YAML2JSON PILLION patch FILE            the kustomize component's
+    k8s_check.py YAML2JSON PILLION text FILE             the blocks of YAML in a text
     k8s_check.py YAML2JSON PILLION injected FILE         {"policy_sha256", "pods"}: what the policy made
 
 YAML2JSON is tests/tools/yaml2json.c, PILLION the program, which has to accept each configuration.
@@ -281,6 +283,21 @@ def check_chart(folder):
     want(selectors <= set(target), "selectors:", selectors)
 
 
+def check_text(path):
+    """A text's YAML can be read, and what is a configuration is taken; templates are left out."""
+    told = subprocess.run([PILLION, "help", "config"], stdout=subprocess.PIPE).stdout.decode()
+    sections = set(re.findall(r"^([a-z_]+) ", told, re.M))
+    found = 0
+    for block in re.findall(r"```yaml\n(.*?)```", open(path, encoding="utf-8").read(), re.S):
+        if "{{-" in block or len(re.findall(r"^ *seccompProfile:", block, re.M)) > 1:  # or one of several
+            continue
+        parsed = load_text(block)
+        if set(parsed) <= sections:
+            found += 1
+            is_accepted(block)
+    want(found > 1, "only", found, "configurations found")
+
+
 verb, args = sys.argv[3], sys.argv[4:]
 WHERE = args[-1]
 if verb == "manifests":
@@ -296,6 +313,8 @@ elif verb == "patch":
     (patch,) = load(args[0])
     check_sidecar(pod_spec(patch), *sidecar(pod_spec(patch)), True)
     want(core(sidecar(pod_spec(patch))[0]) == the_model(), "not the sidecar of native.yaml")
+elif verb == "text":
+    check_text(args[0])
 elif verb == "injected":
     check_injected(args[0])
 else:
