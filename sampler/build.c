@@ -383,6 +383,8 @@ static void comment_all(struct builder *b, const struct build_facts *facts)
         comment(p, "symbols: %s", space_note(b->space));
     if (r->parts)
         comment_parts(p, r->parts);
+    else if (r->target.all)
+        comment(p, "processes: the eldest alone; the others are sampled with perf only");
     if (c->source != WIRE_SOURCE_WAITS)
         comment_labels(p, r);
 }

@@ -173,6 +173,9 @@ static void round_trips(void **state)
         "target: {env: \"A=b c\"}",
         "target: {container: 0123abc}",
         "target: auto",
+        "target: {all: true}",
+        "target: {process: a, all: true}",
+        "target: {all: true, pid: 7, unsafe: {set_heap_profile_rate: 1}}",
         "admin: {tls: off, listen: localhost:0}",
         "labels: {a: \"$${x} $$ $ $x $${\", b: '\\', c: \"\"}",
         "health: {listen: []}",
@@ -766,6 +769,40 @@ static void command_line(void **state)
     assert_string_equal(config.select_text, "--config");
 }
 
+/* --all takes no value, and stands beside whatever chooses. */
+static void all_of_them(void **state)
+{
+    const char *why = "";
+    struct plan plan;
+
+    (void)state;
+    must("target: {process: a, all: true}");
+    assert_true(config.all);
+    assert_string_equal(config.select_text, "a");
+    config_plan(&config, &plan);
+    assert_int_equal(plan_check(&plan, sizeof(plan), &why), 0);
+    assert_int_equal(plan.all, 1);
+    must("target: {all: false, pid: 7}");
+    assert_false(config.all);
+    config_plan(&config, &plan);
+    assert_int_equal(plan.all, 0);
+    must("target: {all: true}");
+    assert_int_equal(config.select, PLAN_SELECT_AUTO);
+    refuse("target: {all: 7}", "c.yaml:1:15: \"all\" takes true or false");
+    refuse("target: {all: true, pid: 7, process: a}",
+           "c.yaml:1:9: \"target\" takes auto or one of...");
+    write_file("target: {process: a}\n");
+    assert_int_equal(ARGS(A("--all"), A("--config"), path), 0);
+    assert_true(config.all);
+    assert_string_equal(config.select_text, "a");
+    assert_int_equal(ARGS(A("--pid"), A("7"), A("--all"), A("--listen"), A(":3")), 0);
+    assert_true(config.all);
+    assert_int_equal(config.admin.listen[0].port, 3);
+    assert_int_equal(ARGS(A("--process"), A("--all")), 0); /* a value is a value */
+    assert_false(config.all);
+    assert_int_equal(ARGS(A("--all=1")), -EBADRQC);
+}
+
 static void command_line_refused(void **state)
 {
     (void)state;
@@ -846,6 +883,7 @@ int main(void)
         cmocka_unit_test_teardown(files, remove_file),
         cmocka_unit_test_teardown(command_line, remove_file),
         cmocka_unit_test_teardown(command_line_refused, remove_file),
+        cmocka_unit_test(all_of_them),
         cmocka_unit_test(plans),
     };
 

@@ -334,6 +334,37 @@ static void the_first_is_always_in(void **state)
     assert_int_equal(g.m.known.missed, 2);
 }
 
+/* One that let its reader wait is left alone; the arena, which may still be written to, is another
+ * one for all of them, and the others are read as before. */
+static void one_that_waits(void **state)
+{
+    static const char text[] = "as all of us have";
+    struct wire_range range = {(uint64_t)(uintptr_t)text, sizeof(text), 0};
+    struct target *a, *b;
+    int arena;
+    uint32_t got;
+
+    (void)state;
+    (void)start_one();
+    (void)start_one();
+    look();
+    (void)guard_members_take(&g.m, &g.found);
+    assert_null(guard_members_doing(&g.m));
+    a = guard_members_of(&g.m, g.m.known.row[1].generation);
+    b = guard_members_of(&g.m, g.m.known.row[2].generation);
+    assert_true(a && b);
+    arena = g.first.arena_fd;
+    a->doing = TARGET_ACT_MEMORY; /* as after a read that has not come back */
+    assert_ptr_equal(guard_members_doing(&g.m), a);
+    assert_string_equal(target_relieve(a), "memory");
+    assert_null(guard_members_doing(&g.m));
+    assert_int_not_equal(g.first.arena_fd, arena);
+    assert_int_equal(target_read(a, a->wire.generation, &range, 1, &got), -EIO);
+    assert_int_equal(target_read(b, b->wire.generation, &range, 1, &got), 0);
+    assert_memory_equal(g.first.arena, text, sizeof(text));
+    (void)close(arena); /* the old one stays, for whoever may still write to it */
+}
+
 static void looks_are_rare(void **state)
 {
     (void)state;
@@ -402,6 +433,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_with_that_number, begin, end),
         cmocka_unit_test_setup_teardown(at_the_limit_and_above, begin, end),
         cmocka_unit_test_setup_teardown(the_first_is_always_in, begin, end),
+        cmocka_unit_test_setup_teardown(one_that_waits, begin, end),
         cmocka_unit_test_setup_teardown(looks_are_rare, begin, end),
         cmocka_unit_test_setup_teardown(all_of_a_tree, begin, end),
     };

@@ -42,6 +42,8 @@ static struct {
     struct guard_perf perf;
     uint32_t from;
     int refuse_rings; /* -EPROTO instead of rings */
+    pid_t second;     /* another process of the same session; 0: none */
+    bool family;
     uint32_t opened_rings;
     unsigned ticks;
 } fake;
@@ -51,7 +53,8 @@ static const struct guard_perf_who *only(pid_t pid)
 {
     static struct guard_perf_who who;
 
-    who = (struct guard_perf_who){.pid = {pid}, .count = 1};
+    who = (struct guard_perf_who){
+        .pid = {pid, fake.second}, .count = fake.second ? 2 : 1, .family = fake.family};
     return &who;
 }
 
@@ -490,6 +493,49 @@ static void test_fork_during(void **state)
     near_cpu(&p, 0.10);
 }
 
+/* …unless the processes of a family are wanted: from their first moment on, and the sum is right.
+ */
+static void test_family_forks(void **state)
+{
+    const char *const argv[] = {"threads", "forks", "60", NULL};
+    struct profile p;
+    struct target t;
+
+    (void)state;
+    target_start(&t, argv);
+    fake.family = true;
+    profile_run(&t, (struct session_want){.hz = 250, .kernel = 1, .family = 1}, 2, &p);
+    fake.family = false;
+    target_end(&t);
+    assert_true(p.wrong_pid > 10);
+    assert_int_equal(p.counts.foreign, 0);
+    assert_int_equal(p.counts.bad, 0);
+    if (p.counts.kernel)
+        near((double)p.counts.weight_ns, (double)p.counts.counted_ns, 0.15);
+}
+
+/* Two that have nothing to do with each other, in one session and its rings. */
+static void test_two_processes(void **state)
+{
+    const char *const argv[] = {"threads", "busy", "60", NULL};
+    struct profile p;
+    struct target t, u;
+
+    (void)state;
+    target_start(&t, argv);
+    target_start(&u, argv);
+    fake.family = true;
+    fake.second = u.pid;
+    profile_run(&t, (struct session_want){.hz = 250, .family = 1}, 1, &p);
+    fake.family = false;
+    fake.second = 0;
+    target_end(&t);
+    target_end(&u);
+    assert_int_equal(p.counts.threads, 2);
+    assert_true(p.wrong_pid > 0 && p.wrong_pid < p.counts.samples);
+    assert_int_equal(p.counts.foreign, 0);
+}
+
 static void test_exec(void **state)
 {
     const char *const argv[] = {"threads", "exec", "2", NULL};
@@ -679,6 +725,33 @@ static void body_found_later(void)
     CHILD_CHECK(p.counts.bad == 0);
 }
 
+/* Nothing is inherited there: processes that come are added, and those that ended make room. */
+static void body_added_later(void)
+{
+    const char *const argv[] = {"threads", "many", "60", "10", NULL};
+    const char *const other[] = {"threads", "busy", "60", NULL};
+    struct session *s;
+    struct profile p;
+    struct target t, u;
+
+    target_start(&t, argv);
+    target_start(&u, other);
+    wait_threads(&t, 11);
+    limit_descriptors(96 + 16); /* 11 threads x 2 CPUs do not fit, 12 threads do */
+    fake.family = true;
+    CHILD_CHECK(profile_open(&t, &(struct session_want){.hz = 250, .family = 1}, &p, &s) == 0);
+    CHILD_CHECK(guard_perf_wants(&fake.perf, SLOT));
+    CHILD_CHECK(guard_perf_add(&fake.perf, SLOT, u.pid));
+    CHILD_CHECK(!guard_perf_add(&fake.perf, SLOT, u.pid));
+    guard_perf_unadd(&fake.perf, SLOT);
+    CHILD_CHECK(guard_perf_add(&fake.perf, SLOT, u.pid));
+    profile_loop(s, 2.5, &p);
+    CHILD_CHECK(p.wrong_pid > 0);
+    session_close(s);
+    target_end(&t);
+    target_end(&u);
+}
+
 static void test_fall_back(void **state)
 {
     (void)state;
@@ -687,6 +760,7 @@ static void test_fall_back(void **state)
     in_child(body_fall_back);
     in_child(body_missed);
     in_child(body_found_later);
+    in_child(body_added_later);
 }
 
 /* --- rights --- */
@@ -880,6 +954,8 @@ int main(void)
         cmocka_unit_test(test_many_threads),
         cmocka_unit_test(test_fork),
         cmocka_unit_test(test_fork_during),
+        cmocka_unit_test(test_family_forks),
+        cmocka_unit_test(test_two_processes),
         cmocka_unit_test(test_exec),
         cmocka_unit_test(test_exit),
         cmocka_unit_test(test_leader_ends),
