@@ -56,7 +56,9 @@ static void stamp(void **state)
     assert_true(y >= 2020 && mo >= 1 && mo <= 12 && d >= 1 && d <= 31);
 }
 
-/* glibc's calendar is the judge: each day of eight centuries, both ways, and moments around them.
+/*
+ * timegm(3) is the judge, since it also puts a date right that is none: each day of eight
+ * centuries, both ways, and moments around them; and our own gmtime_r(3) (cli/gmtime.c).
  */
 static void dates(void **state)
 {
@@ -65,17 +67,28 @@ static void dates(void **state)
     (void)state;
     for (int64_t at = -110000 * day; at < 182000 * day; at += day - 1 + at / day % 3) {
         struct clock_date d = clock_date_of(at);
+        struct tm want = {.tm_year = (int)d.year - 1900,
+                          .tm_mon = d.month - 1,
+                          .tm_mday = d.day,
+                          .tm_hour = d.hour,
+                          .tm_min = d.minute,
+                          .tm_sec = d.second};
         time_t seconds = (time_t)at;
         struct tm tm;
 
-        assert_non_null(gmtime_r(&seconds, &tm));
-        assert_int_equal(d.year, tm.tm_year + 1900);
-        assert_int_equal(d.month, tm.tm_mon + 1);
-        assert_int_equal(d.day, tm.tm_mday);
-        assert_int_equal(d.hour, tm.tm_hour);
-        assert_int_equal(d.minute, tm.tm_min);
-        assert_int_equal(d.second, tm.tm_sec);
+        assert_int_equal(timegm(&want), at);
+        assert_int_equal(want.tm_mday, d.day);
+        assert_int_equal(want.tm_mon, d.month - 1);
+        assert_int_equal(want.tm_sec, d.second);
         assert_int_equal(clock_seconds_of(&d), at);
+        assert_ptr_equal(gmtime_r(&seconds, &tm), &tm);
+        assert_int_equal(tm.tm_year, want.tm_year);
+        assert_int_equal(tm.tm_mon, want.tm_mon);
+        assert_int_equal(tm.tm_mday, want.tm_mday);
+        assert_int_equal(tm.tm_hour, want.tm_hour);
+        assert_int_equal(tm.tm_min, want.tm_min);
+        assert_int_equal(tm.tm_wday, want.tm_wday);
+        assert_int_equal(tm.tm_yday, want.tm_yday);
     }
 }
 
