@@ -93,7 +93,7 @@ NAMES   := pillion pillion-guard pillion-sampler pillion-sidecar
 PROGRAMS := $(addprefix $(B)/,$(NAMES))
 
 ##@ Build
-.PHONY: all install static image image-pack deps clean help
+.PHONY: all install static image image-pack image-twice deps clean help
 all: $(PROGRAMS) $(if $(filter release,$(MODE)),$(addprefix build/,$(NAMES)))  ## the four programs, in build/
 $(B)/pillion-guard: $(call obj,$(GUARD_SRC))
 $(B)/pillion-sampler: $(call obj,$(SAMPLER_SRC)) $(PPROF_PB)
@@ -136,6 +136,8 @@ image:  ## a container image from scratch, 6 MiB unpacked at most, and its SBOM:
 IMAGE ?= build/image
 image-pack:
 	@PYTHONDONTWRITEBYTECODE=1 tools/image.py build/static $(IMAGE) $(filter -l%,$(SIDECAR_LIBS))
+image-twice:  ## the image of what is committed, built in two clones: the same bytes
+	@tests/image-twice.sh
 deps:  ## install what the build needs (Debian 12 and newer; root or sudo)
 	@tools/deps.sh
 clean:  ## remove build/
@@ -209,7 +211,7 @@ test-stops:  ## 500 rounds (RUNS=) of kill -9 while threads are stopped for samp
 
 ##@ Look after
 .PHONY: bench attack fuzz fuzz-build lint borders headers analyze format gates
-bench: deps all tools  ## ratios against perf record and the target's own profiler (prints a table)
+bench: deps all tools image  ## ratios against perf record and the target's own profiler (prints a table)
 	@tests/bench/bench.sh
 attack: all  ## attack tools that are installed, against the expected findings; soak: tests/attack/soak.sh
 	@PILLION_BUILD=build/release tests/attack/run.sh
