@@ -9,6 +9,7 @@ import time
 import goroutines
 import keeping
 import measure
+import starting
 import stopping
 from programs import BUILD, ROOT, CannotRun, Sleeper, perf_works
 
@@ -84,6 +85,7 @@ def main():
     sleeper = Sleeper()
     no_perf = perf_works()
     facts = head(table, quick, no_perf)
+    starting.starting(table, quick)
     r = measure.rounds(table, quick, not no_perf)
     measure.rows_response(table, r, quick, sleeper.longest(began))
     measure.record(table, r, quick)

@@ -14,6 +14,8 @@ for tool in go python3; do
 done
 [ -x build/release/pillion ] || cannot "build/release/pillion is not built; make builds it"
 
+[ -f build/image/digest ] || cannot "there is no build/image; make image builds it"
+
 build=tests/targets/build_go.sh
 targets() {
     $build local goshares goshares-endpoint -tags=endpoint &&
