@@ -410,7 +410,7 @@ int auth_work_question(const struct auth *a, const struct auth_work *w, const ch
     return kubernetes_question(&a->kubernetes, w, ret_path, body);
 }
 
-bool auth_work_answer(const struct auth *a, struct auth_work *w, unsigned status, const void *reply,
+bool auth_work_answer(struct auth *a, struct auth_work *w, unsigned status, const void *reply,
                       size_t bytes)
 {
     return kubernetes_answer(&a->kubernetes, w, status, reply, bytes);
@@ -423,8 +423,15 @@ const char *auth_issuer_url(const struct auth *a, size_t i)
 
 void auth_keys_tried(struct auth *a, size_t i, uint64_t mono_ns)
 {
-    if (i < a->issuers.count)
-        a->issuers.list[i].tried_ns = mono_ns;
+    if (i >= a->issuers.count)
+        return;
+    a->issuers.list[i].tried_ns = mono_ns;
+    a->issuers.list[i].tries++;
+}
+
+int auth_issuer_state(const struct auth *a, size_t i, uint64_t now_ns, struct auth_issuer *ret)
+{
+    return issuers_state(&a->issuers, i, now_ns, ret);
 }
 
 int auth_keys_put(struct auth *a, size_t i, const void *text, size_t bytes, uint64_t mono_ns,
@@ -442,6 +449,7 @@ int auth_keys_put(struct auth *a, size_t i, const void *text, size_t bytes, uint
     jwks_free(one->keys);
     one->keys = keys;
     one->fetched_ns = mono_ns;
+    one->successes++;
     return 0;
 }
 

@@ -145,12 +145,23 @@ size_t auth_work_issuer(const struct auth_work *w);
  */
 int auth_work_question(const struct auth *a, const struct auth_work *w, const char **ret_path,
                        struct buf *body);
-bool auth_work_answer(const struct auth *a, struct auth_work *w, unsigned status, const void *reply,
+bool auth_work_answer(struct auth *a, struct auth_work *w, unsigned status, const void *reply,
                       size_t bytes);
 
 /* Keys that are fetched. Indices are those of auth.jwt. */
 /** auth_issuer_url(a, i): whence, NULL: from a file, or no such issuer. */
 const char *auth_issuer_url(const struct auth *a, size_t i);
+/* How the keys of an issuer are. */
+struct auth_issuer {
+    const char *name;    /* auth.jwt[].issuer */
+    size_t keys;         /* that can be used now: none when they are older than a day */
+    uint64_t fetched_ns; /* monotonic; 0: never */
+    uint64_t tries, successes;
+};
+
+/** auth_issuer_state(a, i, now_ns, ret): of one whose keys are fetched; -ENOENT: no such issuer, or
+ * its keys come from a file. */
+int auth_issuer_state(const struct auth *a, size_t i, uint64_t now_ns, struct auth_issuer *ret);
 /** auth_keys_tried(a, i, mono_ns): a fetch has ended: no other for a minute because of a token. */
 void auth_keys_tried(struct auth *a, size_t i, uint64_t mono_ns);
 /** auth_keys_put(a, i, text, bytes, mono_ns, e): in place of the old, which stay if these are bad:

@@ -163,12 +163,32 @@ bool issuers_judge(struct issuers *s, const char *token, size_t bytes,
     return true;
 }
 
+int issuers_state(const struct issuers *s, size_t i, uint64_t now_ns, struct auth_issuer *ret)
+{
+    const struct issuer *one = i < s->count ? &s->list[i] : NULL;
+    const struct jwks *keys;
+
+    if (!one || !one->remote)
+        return -ENOENT;
+    keys = keys_of(one, now_ns);
+    *ret = (struct auth_issuer){.name = one->is.issuer,
+                                .keys = keys ? jwks_count(keys) : 0,
+                                .fetched_ns = one->fetched_ns,
+                                .tries = one->tries,
+                                .successes = one->successes};
+    return 0;
+}
+
 void issuers_inherit(struct issuers *s, struct issuers *old)
 {
     for (size_t i = 0; i < s->count; i++) {
         for (size_t j = 0; j < old->count && s->list[i].remote; j++) {
             struct issuer *to = &s->list[i], *from = &old->list[j];
 
+            if (to->tries == 0 && from->remote && strcmp(to->is.jwks, from->is.jwks) == 0) {
+                to->tries = from->tries;
+                to->successes = from->successes;
+            }
             /* the same place, believed for the same reason; each set of keys moves once */
             if (to->keys || !from->keys || !from->remote ||
                 strcmp(to->is.jwks, from->is.jwks) != 0 || strcmp(to->is.ca, from->is.ca) != 0)

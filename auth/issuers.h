@@ -16,9 +16,10 @@ enum {
 struct issuer {
     struct config_issuer is;
     bool remote;
-    struct jwks *keys;   /* NULL: none yet */
-    uint64_t fetched_ns; /* monotonic; of the keys, where remote */
-    uint64_t tried_ns;   /* the last fetch, however it ended; 0: none */
+    struct jwks *keys;         /* NULL: none yet */
+    uint64_t fetched_ns;       /* monotonic; of the keys, where remote */
+    uint64_t tried_ns;         /* the last fetch, however it ended; 0: none */
+    uint64_t tries, successes; /* fetches, for the metrics */
 };
 
 struct issuers {
@@ -37,6 +38,9 @@ void issuers_release(struct issuers *s); /* NULL-safe */
 bool issuers_judge(struct issuers *s, const char *token, size_t bytes,
                    const struct auth_request *request, struct auth_verdict *ret,
                    struct auth_work **ret_work);
+
+/** issuers_state(s, i, now_ns, ret): auth_issuer_state(). */
+int issuers_state(const struct issuers *s, size_t i, uint64_t now_ns, struct auth_issuer *ret);
 
 /** issuers_inherit(s, old): keys of the same URLs go on being known after a reload. */
 void issuers_inherit(struct issuers *s, struct issuers *old);

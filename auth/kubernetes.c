@@ -197,6 +197,7 @@ void kubernetes_judge(struct kubernetes *k, const char *token, size_t bytes,
     if (!w)
         return;
     memcpy(w->token_key, key, sizeof(w->token_key));
+    w->began_ns = request->mono_ns;
     ret->need = AUTH_NEEDS_REVIEW;
     *ret_work = w;
 }
@@ -227,7 +228,21 @@ static const char *complain(unsigned status)
     return "the API server's answer is none";
 }
 
-bool kubernetes_answer(const struct kubernetes *k, struct auth_work *w, unsigned status,
+/* Who it is was asked anew, since that is remembered for a shorter time than what they may do. */
+static bool knows_access(struct kubernetes *k, struct auth_work *w)
+{
+    uint8_t key[CACHE_KEY_BYTES];
+    const struct cache_row *row = access_key(k, w->user_json, w->path, key) == 0
+                                      ? cache_find(&k->access, key, w->began_ns)
+                                      : NULL;
+
+    if (row)
+        w->result = row->count == ROW_YES ? AUTH_WORK_YES : AUTH_WORK_DENIED;
+    w->remembered = row != NULL;
+    return w->remembered;
+}
+
+bool kubernetes_answer(struct kubernetes *k, struct auth_work *w, unsigned status,
                        const void *reply, size_t bytes)
 {
     int r;
@@ -241,7 +256,7 @@ bool kubernetes_answer(const struct kubernetes *k, struct auth_work *w, unsigned
                               w->user_name);
         w->step = r == 0 ? AUTH_WORK_ACCESS : w->step;
         w->result = r == -EACCES ? AUTH_WORK_NO : AUTH_WORK_OPEN;
-        return r == 0;
+        return r == 0 && !knows_access(k, w);
     }
     r = review_read_access(reply, bytes);
     if (r == 0 || r == -EACCES)
@@ -285,7 +300,7 @@ void kubernetes_finish(struct kubernetes *k, const struct auth_work *w, uint64_t
         nobody(ret);
         return;
     }
-    if (access_key(k, w->user_json, w->path, key) == 0) {
+    if (!w->remembered && access_key(k, w->user_json, w->path, key) == 0) {
         struct cache_row *row =
             cache_put(&k->access, key, now_ns,
                       now_ns + (yes ? KUBERNETES_ALLOW_MS : KUBERNETES_DENY_MS) * CLOCK_NS_PER_MS);

@@ -45,7 +45,7 @@ void kubernetes_judge(struct kubernetes *k, const char *token, size_t bytes,
  * auth.h. */
 int kubernetes_question(const struct kubernetes *k, const struct auth_work *w,
                         const char **ret_path, struct buf *body);
-bool kubernetes_answer(const struct kubernetes *k, struct auth_work *w, unsigned status,
+bool kubernetes_answer(struct kubernetes *k, struct auth_work *w, unsigned status,
                        const void *reply, size_t bytes);
 
 /** kubernetes_finish(k, w, now_ns, ret): remembers, and decides. */

@@ -33,6 +33,8 @@ struct auth_work {
     char user_name[REVIEW_USER_MAX_BYTES];
     char path[CONFIG_TEXT_BYTES]; /* non_resource: of the request */
     uint8_t token_key[CACHE_KEY_BYTES];
+    uint64_t began_ns;  /* when it was judged */
+    bool remembered;    /* the permission: it was not asked for anew */
     const char *detail; /* constant text for the log */
 };
 

@@ -11,6 +11,7 @@
 #include "base/sibling.h"
 #include "cli/expires.h"
 #include "cli/pattern.h"
+#include "cli/secrets.h"
 #include "cli/verbs.h"
 #include "config/files.h"
 #include "config/weak.h"
@@ -139,6 +140,7 @@ int cli_check(int argc, char **argv)
         r = connects ? CLI_DONE : print(c);
         config_files(c, warn_of_file, NULL);
         config_weak(c, warn_of_weak, NULL);
+        secrets_of_environment(c, environ, warn);
     } else {
         /* what is written there is wrong: "no"; anything else kept us from looking */
         r = cli_fail(r == -EINVAL ? CLI_NO : CLI_CANNOT, "%s", e.text);

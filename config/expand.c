@@ -95,3 +95,17 @@ void config_expand_escape(const char *text, struct buf *out)
         buf_putc(out, *p);
     }
 }
+
+bool config_expand_names(const struct buf *text, const char *name, size_t bytes)
+{
+    const char *p = (const char *)text->data;
+    const char *end = p ? p + text->len : NULL;
+
+    while (p && (p = memmem(p, (size_t)(end - p), "${", 2)) != NULL) {
+        p += 2;
+        if ((size_t)(end - p) > bytes && memcmp(p, name, bytes) == 0 &&
+            (p[bytes] == '}' || p[bytes] == ':'))
+            return true;
+    }
+    return false;
+}

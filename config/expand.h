@@ -4,6 +4,7 @@
 #ifndef CONFIG_EXPAND_H
 #define CONFIG_EXPAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buf.h"
@@ -26,6 +27,10 @@ enum {
  * without a default, a bad name, no closing brace, control bytes or no UTF-8 in the environment.
  */
 int config_expand(const char *text, struct buf *out, char *why, size_t why_bytes);
+
+/** config_expand_names(text, name, bytes): does ${text}, a file's, hold "${name}" or "${name:"? In
+ * a comment it counts too. */
+bool config_expand_names(const struct buf *text, const char *name, size_t bytes);
 
 /** config_expand_escape(text, out): the opposite: append ${text} so that expanding gives it back.
  */

@@ -45,21 +45,6 @@ static bool is_known(const char *name, size_t bytes)
     return false;
 }
 
-/* Does ${text} hold "${name}" or "${name:"? In a comment it counts too, which does no harm. */
-static bool is_named(const struct buf *text, const char *name, size_t bytes)
-{
-    const char *p = (const char *)text->data;
-    const char *end = p ? p + text->len : NULL;
-
-    while (p && (p = memmem(p, (size_t)(end - p), "${", 2)) != NULL) {
-        p += 2;
-        if ((size_t)(end - p) > bytes && memcmp(p, name, bytes) == 0 &&
-            (p[bytes] == '}' || p[bytes] == ':'))
-            return true;
-    }
-    return false;
-}
-
 /* In place, to the last byte: the kernel shows this memory. */
 static bool take(char *value)
 {
@@ -86,7 +71,8 @@ size_t environment_keep(const struct config *c)
             char *value = strchr(*v, '=');
             size_t bytes = value ? (size_t)(value - *v) : 0;
 
-            if (value && !is_known(*v, bytes) && !is_named(&text, *v, bytes) && take(value + 1))
+            if (value && !is_known(*v, bytes) && !config_expand_names(&text, *v, bytes) &&
+                take(value + 1))
                 taken++;
         }
     }

@@ -1,6 +1,7 @@
 #include "sidecar/keys.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "auth/jwks.h"
 #include "base/clock.h"
@@ -8,6 +9,7 @@
 #include "base/magic.h"
 #include "sidecar/client/client.h"
 #include "sidecar/credentials.h"
+#include "sidecar/metrics.h"
 
 enum {
     KEYS_MAGIC = 0x4b455953,
@@ -94,6 +96,45 @@ int keys_fetch(struct keys *k, size_t i)
     if (r)
         note(one, "it cannot be asked");
     return r;
+}
+
+static void sample(struct buf *out, const char *name, const char *issuer, const char *rest,
+                   uint64_t value)
+{
+    buf_printf(out, "pillion_jwks_%s{issuer=", name);
+    metrics_label(issuer, out);
+    buf_printf(out, "%s} %" PRIu64 "\n", rest, value);
+}
+
+void keys_metrics(const struct auth *a, uint64_t now_ns, uint64_t real_s, struct buf *out)
+{
+    static const struct {
+        const char *name, *type, *help;
+    } FAMILIES[] = {
+        {"keys", "gauge", "Keys of a token issuer that can be used now."},
+        {"last_success_timestamp_seconds", "gauge", "When the keys were fetched last."},
+        {"fetches_total", "counter", "Fetches of an issuer's keys."},
+    };
+    struct auth_issuer one;
+
+    for (size_t f = 0; f < sizeof(FAMILIES) / sizeof(FAMILIES[0]); f++) {
+        buf_printf(out, "# HELP pillion_jwks_%s %s\n# TYPE pillion_jwks_%s %s\n", FAMILIES[f].name,
+                   FAMILIES[f].help, FAMILIES[f].name, FAMILIES[f].type);
+        for (size_t i = 0; i < CONFIG_ISSUERS_MAX; i++) {
+            if (auth_issuer_state(a, i, now_ns, &one))
+                continue;
+            if (f == 0) {
+                sample(out, FAMILIES[f].name, one.name, "", one.keys);
+            } else if (f == 1 && one.fetched_ns) {
+                sample(out, FAMILIES[f].name, one.name, "",
+                       real_s - (now_ns - one.fetched_ns) / CLOCK_NS_PER_SEC);
+            } else if (f == 2) {
+                sample(out, FAMILIES[f].name, one.name, ",result=\"success\"", one.successes);
+                sample(out, FAMILIES[f].name, one.name, ",result=\"failure\"",
+                       one.tries - one.successes);
+            }
+        }
+    }
 }
 
 static void on_timer(uv_timer_t *t)

@@ -20,6 +20,10 @@ int keys_new(uv_loop_t *loop, const struct config *config, struct auth *auth, ke
              void *data, struct keys **ret, struct err *e);
 void keys_free(struct keys *k); /* NULL-safe; the loop must turn */
 
+/** keys_metrics(a, now_ns, real_s, out): append jwks_*: how many keys, how old, how fetching went.
+ */
+void keys_metrics(const struct auth *a, uint64_t now_ns, uint64_t real_s, struct buf *out);
+
 /** keys_fetch(k, i): now, unless it is under way already. 0 or -errno: then nothing comes. */
 int keys_fetch(struct keys *k, size_t i);
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "config/weak.h"
 #include "sidecar/keep.h"
 
 static struct session_rules rules_of(const struct config *c)
@@ -24,6 +25,12 @@ static bool locked(const struct config *c)
     return c->auth.tokens_count == 0 && c->auth.certificates_count == 0 && c->auth.anonymous == 0 &&
            !c->auth.basic.htpasswd[0] && c->auth.issuers_count == 0 &&
            c->auth.kubernetes.audiences_count == 0;
+}
+
+static void say_weak(void *data, const char *where, const char *what)
+{
+    (void)data;
+    log_warn("weak setting", LOG_STR("key", where), LOG_STR("what", what));
 }
 
 static int read_config(const struct reload *r, struct config **ret, struct err *e)
@@ -55,6 +62,7 @@ int reload_first(struct reload *r, struct state *st, int argc, char **argv, stru
     if (x)
         return x;
     log_setup("sidecar", st->config->log.level, st->config->log.format);
+    config_weak(st->config, say_weak, NULL);
     if (locked(st->config)) {
         x = auth_token_make(r->token, sizeof(r->token));
         if (x)

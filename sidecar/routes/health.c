@@ -4,8 +4,10 @@
  */
 #include "sidecar/routes/health.h"
 
+#include "base/clock.h"
 #include "base/magic.h"
 #include "sidecar/forward/report.h"
+#include "sidecar/keys.h"
 #include "sidecar/store/show.h"
 
 static void text(struct visit *v, const char *what)
@@ -77,6 +79,8 @@ static void answer_metrics(struct visit *v, const struct wire_stats *stats)
     metrics_print(&st->metrics, &now, &body);
     report_metrics(st->forward, st->collect, &body);
     show_metrics(st->store, st->history, &body);
+    if (st->auth)
+        keys_metrics(st->auth, clock_mono_ns(), clock_real_ns() / CLOCK_NS_PER_SEC, &body);
     visit_answer(v, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
 }
 

@@ -34,7 +34,7 @@ done
 run 0 --help
 prints "usage: pillion VERB"
 run 0 help record
-prints "[TARGET] [--type cpu|wall] [--seconds 10]"
+prints "[--type cpu|wall] [--seconds 10]"
 run 0 help config
 prints "min_interval"
 run 2 help nosuch
@@ -148,6 +148,29 @@ for warning in "$TMP/crt: the certificate expires soon, on 20" \
     "forward: without collect, nothing is sent"; do
     grep -qF "pillion: warning: $warning" "$ERR" || fail "no warning: $warning"
 done
+# shellcheck source=tests/e2e/pki.sh
+. "$(dirname "$0")/pki.sh"
+mkdir -p "$PKI"
+pki_root old
+pki_sign over old 'basicConstraints=CA:FALSE\n' -startdate 20240101000000Z -enddate 20240201000000Z
+cp "$PKI/over.pem" "$TMP/crt"
+cp "$PKI/over.key" "$TMP/key"
+chmod 644 "$TMP/key"
+run 0 check --config "$F"
+grep -qF "pillion: warning: $TMP/crt: the certificate" "$ERR" && grep -q "$TMP/crt: .*2024" "$ERR" || fail "an expired certificate: $(cat "$ERR")"
+grep -qF "pillion: warning: $TMP/key: everybody on this machine can read it" "$ERR" || fail "no warning of a key that others read"
+chmod 600 "$TMP/key"
+run 0 check --config "$F"
+! grep -qF "$TMP/key" "$ERR" || fail "a warning of a private key: $(cat "$ERR")"
+# secrets in variables: those that the file takes, and our own tokens; never their values
+printf '%s\n' 'labels: {a: "${OF_THE_FILE_TOKEN}", b: "${FORM_OF_ONE}", c: "${PLAIN}", d: "${EMPTY_SECRET:-x}", e: "${SOME_TOKEN_FILE}"}' >"$F"
+OF_THE_FILE_TOKEN=hidden1 FORM_OF_ONE=eyJhbGciOi.hidden2.x PLAIN=y EMPTY_SECRET='' SOME_TOKEN_FILE=/f UNNAMED_TOKEN=z OURS=plln_hidden3 \
+    run 0 check --config "$F"
+for name in OF_THE_FILE_TOKEN FORM_OF_ONE OURS; do
+    grep -qF "pillion: warning: $name: a long-lived secret in an environment variable" "$ERR" || fail "no warning of $name: $(cat "$ERR")"
+done
+[ "$(grep -c "environment variable" "$ERR")" = 3 ] || fail "warnings without need: $(cat "$ERR")"
+! grep -q hidden "$ERR" || fail "a warning shows the secret"
 ok "check warns of what is weak"
 
 # --- usage errors are 2 and say what would be right

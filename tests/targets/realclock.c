@@ -1,7 +1,8 @@
 /*
  * realclock.c: LD_PRELOADed: CLOCK_REALTIME plus the seconds (int64_t, native) that stand in the
- * file $REALCLOCK. No program may set the machine's clock for a test, and a time namespace does not
- * move this one (time_namespaces(7)). The file is mapped before the program confines itself.
+ * file $REALCLOCK; with $MONOCLOCK set, CLOCK_MONOTONIC as well. No program may set the machine's
+ * clock for a test, and a time namespace does not move this one (time_namespaces(7)). The file is
+ * mapped before the program confines itself.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 static volatile int64_t *shift_s;
+static int both;
 
 __attribute__((constructor)) static void map(void)
 {
@@ -22,6 +24,7 @@ __attribute__((constructor)) static void map(void)
 
     if (fd >= 0)
         (void)close(fd);
+    both = getenv("MONOCLOCK") != NULL;
     if (p != MAP_FAILED)
         shift_s = p;
 }
@@ -30,7 +33,7 @@ int clock_gettime(clockid_t id, struct timespec *ts)
 {
     int r = (int)syscall(SYS_clock_gettime, id, ts);
 
-    if (r == 0 && shift_s && id == CLOCK_REALTIME)
+    if (r == 0 && shift_s && (id == CLOCK_REALTIME || (both && id == CLOCK_MONOTONIC)))
         ts->tv_sec += *shift_s;
     return r;
 }

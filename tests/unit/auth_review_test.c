@@ -209,11 +209,18 @@ static void test_remembered(void **state)
     assert_string_equal(v.name, "k8s:system:serviceaccount:prof:scraper");
     v = ask(GOOD, 1000 + KUBERNETES_TOKEN_MS - 1, no, &asked);
     assert_true(v.known && asked == 0);
-    v = ask(GOOD, 1000 + KUBERNETES_TOKEN_MS, no, &asked); /* the token's two minutes are over */
-    assert_true(!v.known && asked == 2 && v.refused == 403 && v.scopes == 0);
-    v = ask(GOOD, 1000 + KUBERNETES_TOKEN_MS + KUBERNETES_DENY_MS - 1, yes, &asked);
+    /* the token's two minutes are over, the permission's five are not */
+    v = ask(GOOD, 1000 + KUBERNETES_TOKEN_MS, no, &asked);
+    assert_true(v.known && asked == 1);
+    v = ask(GOOD, 1000 + 2 * KUBERNETES_TOKEN_MS, no, &asked);
+    assert_true(v.known && asked == 1);
+    v = ask(GOOD, 1000 + KUBERNETES_ALLOW_MS - 1, no, &asked);
+    assert_true(v.known && asked == 0);
+    v = ask(GOOD, 1000 + KUBERNETES_ALLOW_MS, no, &asked); /* nor was it prolonged */
+    assert_true(!v.known && asked == 1 && v.refused == 403 && v.scopes == 0);
+    v = ask(GOOD, 1000 + KUBERNETES_ALLOW_MS + KUBERNETES_DENY_MS - 1, yes, &asked);
     assert_true(!v.known && asked == 0 && v.refused == 403);
-    v = ask(GOOD, 1000 + KUBERNETES_TOKEN_MS + KUBERNETES_DENY_MS, yes, &asked);
+    v = ask(GOOD, 1000 + KUBERNETES_ALLOW_MS + KUBERNETES_DENY_MS, yes, &asked);
     assert_true(v.known && asked == 1);
     v = ask("a-token-of-nobody", 500000, nobody, &asked);
     assert_true(!v.known && asked == 1 && v.refused == 401);
