@@ -29,6 +29,11 @@ for version in 1.29 1.32 1.34; do
     "$B/venv/bin/python" "$HERE/schemas.py" "$TOOL" "$version" k8s/{native,ordinary,job,rbac,networkpolicy}.yaml
 done
 
+for version in 1.34 1.35; do # there it is v1beta1
+    sed 's|^apiVersion: admissionregistration.k8s.io/v1$|&beta1|' k8s/policy.yaml >"$B/beta.yaml"
+    "$B/venv/bin/python" "$HERE/schemas.py" "$TOOL" "$version" "$B/beta.yaml"
+done
+
 say "the admission policy"
 python3 "$HERE/record.py" "$B/bin/inject" k8s/policy.yaml "$HERE/pods" >"$B/injected.json"
 python3 - "$B/injected.json" "$B/injected.yaml" <<'PY'
@@ -47,6 +52,13 @@ say "the alerts"
 cp "$HERE/alerts.yaml" "$B/alerts.yaml"
 promtool check rules "$B/rules.json"
 promtool test rules "$B/alerts.yaml"
+python3 - k8s/dashboard.json >"$B/panels.json" <<'PY'
+import json, sys
+expressions = [t["expr"] for p in json.load(open(sys.argv[1]))["panels"] for t in p.get("targets", [])]
+rules = [{"record": "panel:%d" % i, "expr": e.replace("$__rate_interval", "5m")} for i, e in enumerate(expressions)]
+json.dump({"groups": [{"name": "panels", "rules": rules}]}, sys.stdout)
+PY
+promtool check rules --lint=none "$B/panels.json" # the language, not the names: 75-metrics.sh has those
 
 say "manifests, chart"
 PILLION_BUILD=${PILLION_BUILD:-build/release} tests/e2e/74-manifests.sh
