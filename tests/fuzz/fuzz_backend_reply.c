@@ -1,12 +1,17 @@
 /*
- * Hostile answers of backends: the first byte chooses the backend and format, the second the
- * status, the third the content type; the rest is the body. The verdict must be one of the enum,
- * the text short, ended and without control characters.
+ * Hostile answers of backends, each that there is: the first byte chooses the backend and format,
+ * the second the status, the third the content type; the rest is the body. The verdict must be one
+ * of the enum, the text short, ended and without control characters; where an answer says how long
+ * to wait or what the next request is about, that is bounded and clean, too.
  */
 #include <assert.h>
 
 #include "base/utf8.h"
 #include "sidecar/forward/backend.h"
+
+enum {
+    DELAY_MAX_MS = 24 * 3600 * 1000,
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
@@ -30,12 +35,38 @@ static void check(const struct backend_ops *ops, const struct backend_plan *plan
     }
 }
 
+/* What the answer says about the next request and its time. */
+static void check_more(const struct backend_ops *ops, const struct backend_plan *plan,
+                       const struct client_answer *a)
+{
+    static struct backend_part next;
+    struct err e = {0};
+
+    if (ops->delay)
+        assert(ops->delay(a) <= DELAY_MAX_MS);
+    if (!ops->follow)
+        return;
+    memset(&next, 0, sizeof(next));
+    buf_init(&next.body, 1 << 20);
+    buf_puts(&next.body, "{\"profileBytes\":\"AAAA\"}");
+    if (ops->follow(plan, a, &next, &e) == 0) {
+        assert(next.path[0] == '/' && memchr(next.path, '\0', sizeof(next.path)));
+        for (const char *c = next.path; *c; c++)
+            assert(*c > ' ' && *c < 0x7f);
+    } else {
+        assert(e.text[0]);
+    }
+    buf_release(&next.body);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    static const struct backend_ops *const all[] = {&backend_pyroscope, &backend_parca,
-                                                    &backend_otlp};
+    static const struct backend_ops *const all[] = {
+        &backend_pyroscope, &backend_parca,  &backend_otlp,
+        &backend_datadog,   &backend_google, &backend_s3,
+    };
     static const unsigned status[] = {200, 202, 302, 400, 401, 404, 408, 413,
-                                      415, 429, 500, 501, 503, 505, 0,   999};
+                                      415, 429, 500, 501, 503, 409, 0,   999};
     static const char *const types[] = {"", "application/grpc-web+proto", "application/json",
                                         "text/html", "application/x-protobuf"};
     static struct backend_plan plan; /* too large for a stack; the same for each input but for: */
@@ -49,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
                    types[data[2] % (sizeof(types) / sizeof(types[0]))]);
     a.body = (const char *)data + 3;
     a.bytes = bytes - 3;
-    check(all[data[0] % 3], &plan, &a);
+    check(all[data[0] % 6], &plan, &a);
+    check_more(all[data[0] % 6], &plan, &a);
     return 0;
 }
