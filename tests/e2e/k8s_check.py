@@ -96,7 +96,8 @@ def check_sidecar(spec, c, native, whole):
     want(set(c) <= CONTAINER_KEYS, "unknown keys:", set(c) - CONTAINER_KEYS)
     want(c.get("restartPolicy") == ("Always" if native else None), "restartPolicy")
     want(c["args"][:3] == ["run", "--config", "/etc/pillion/pillion.yaml"], "args:", c["args"])
-    want(len(c["args"]) in (3, 5) and all(a.startswith("--") for a in c["args"][3::2]), "args:", c["args"])
+    rest = [a for a in c["args"][3:] if a != "--all"]
+    want(not rest or len(rest) == 2 and rest[0] in ("--process", "--port", "--cmdline", "--env"), "args:", c["args"])
     want({p["name"]: p["containerPort"] for p in c["ports"]} == {"pprof-https": 6060, "pprof-health": 6061}, "ports")
     want(not security["allowPrivilegeEscalation"] and security["readOnlyRootFilesystem"], "securityContext")
     want(security["capabilities"]["drop"] == ["ALL"], "capabilities")
@@ -219,7 +220,7 @@ def check_injected(path):
     want(modes == {"plain": "restricted", "full": "full", "bare": "restricted", "perf": "perf", "localhost": "restricted", "ptrace": "ptrace", "amounts": "restricted"}, modes)
     want(c["localhost"]["securityContext"]["seccompProfile"] == {"type": "Localhost", "localhostProfile": "pillion.json"}, "localhost")
     extra = {name: x["args"][3:] for name, x in c.items()}
-    want(extra == {"plain": [], "full": ["--process", "server"], "bare": ["--port", "8080"], "perf": [], "localhost": ["--env", "ROLE=web"],
+    want(extra == {"plain": [], "full": ["--process", "server", "--all"], "bare": ["--port", "8080"], "perf": [], "localhost": ["--env", "ROLE=web"],
                    "ptrace": ["--cmdline", "server --port=[0-9]+"], "amounts": []}, extra)
     full = pods["full"]
     want(full["metadata"]["labels"] == {"app": "shop", "pillion/injected": "true"}, "full: labels")
