@@ -11,7 +11,8 @@ TRIXIE="libllhttp-dev libllhttp9.2 libmbedtls-dev libmbedtls21 libmbedx509-7 lib
 BUILD="gcc make pkgconf libc6-dev libuv1-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev
        libzstd-dev libyaml-dev libjansson-dev libcrypt-dev $TRIXIE"
 TEST="libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck shellcheck
-      curl openssl python3 golang-go|go procps util-linux libcap2-bin binutils"
+      curl openssl python3 golang-go|go procps util-linux libcap2-bin binutils
+      podman runc catatonit"
 
 have() { # a package, or "package|command": the command is as good as the package
     case $1 in *"|"*) command -v "${1#*|}" >/dev/null 2>&1 && return 0 ;; esac

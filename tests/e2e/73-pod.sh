@@ -1,8 +1,10 @@
 #!/bin/bash
 # A real Pod (podman kube play, runc): the image beside a target in a shared PID namespace. Full mode
-# by file capabilities alone, under our seccomp profile; restricted mode under the runtime's own; the
-# target's container restarted; the health port; what is said at the end. NEEDSWORK: hostNetwork, so
-# that no network plugin is needed; podman 4.3 knows no native sidecar.
+# by file capabilities alone, under our seccomp profile, within 32 MiB and a tenth of a CPU; restricted
+# mode under the runtime's own; the target's container restarted; the health port; one-shots as
+# `kubectl debug` starts them; the last profile at the end. NEEDSWORK: hostNetwork, so that no network
+# plugin is needed; podman 4.3 knows no native sidecar.
+# long: 60 s
 # long: 60 s
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -31,6 +33,7 @@ C
 export CONTAINERS_CONF=$TMP/containers.conf CONTAINERS_STORAGE_CONF=$TMP/storage.conf
 unplay() {
     podman pod rm -f -t 5 "$name" "${name}r" >/dev/null 2>&1
+    podman rm -f -t 1 "$name-alone" >/dev/null 2>&1
     podman rmi -fa >/dev/null 2>&1
     cleanup
 }
@@ -52,15 +55,37 @@ names = {p["name"]: p for p in d["packages"]}
 for want in "libc6-dev", "libmbedtls-dev", "libuv1-dev", "zlib1g-dev", "ca-certificates":
     assert names[want]["versionInfo"] and names[want]["externalRefs"], want
 ids = {e["SPDXID"] for e in d["packages"] + d["files"]} | {"SPDXRef-DOCUMENT"}
+import re
+assert all(re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", i) for i in ids), ids
+assert {f["fileName"] for f in d["files"]} == {"/pillion", "/pillion-guard", "/pillion-sampler", "/pillion-sidecar",
+                                              "/etc/ssl/certs/ca-certificates.crt"}
 assert all(r["spdxElementId"] in ids and r["relatedSpdxElement"] in ids for r in d["relationships"])
 PY
 ok "image: $(tail -n 1 "$TMP/again.log" | cut -c1-100)"
 podman load -q -i "$ROOT/build/image/pillion.oci.tar" >"$TMP/load.log" 2>&1 || skip "podman does not work here: $(tail -n 1 "$TMP/load.log")"
 [ "$(podman image inspect -f '{{.Digest}}' localhost/pillion:dev)" = "$digest" ] || fail "podman sees another digest"
+podman image inspect localhost/pillion:dev >"$TMP/inspect" || fail "podman image inspect"
+python3 - "$TMP/inspect" "$("$ROOT/build/static/pillion" version | cut -d' ' -f2)" <<'PY' || fail "what the image says of itself"
+import json, sys
+i = json.load(open(sys.argv[1]))[0]
+c, label = i["Config"], "org.opencontainers.image."
+assert (c["User"], c["Entrypoint"], c["Cmd"]) == ("65532:65532", ["/pillion-guard"], ["run"]), c
+assert c["Labels"][label + "title"] == "pillion" and c["Labels"][label + "version"] == sys.argv[2], c["Labels"]
+assert len(c["Labels"][label + "revision"]) == 40 and c["Labels"][label + "created"] == i["Created"], i["Created"]
+PY
+if command -v skopeo >/dev/null; then # the same image for others, as another kind of archive
+    [ "$(skopeo inspect -f '{{.Digest}}' "oci-archive:$ROOT/build/image/pillion.oci.tar")" = "$digest" ] || fail "skopeo sees another digest"
+    skopeo copy -q "oci-archive:$ROOT/build/image/pillion.oci.tar" "docker-archive:$TMP/docker.tar:localhost/$name:docker" >/dev/null || fail "skopeo copy"
+    podman load -q -i "$TMP/docker.tar" >/dev/null 2>&1 || fail "podman load of docker's form"
+    rm "$TMP/docker.tar"
+    ok "skopeo: the same digest, and docker's archive of it loads"
+fi
 podman tag localhost/pillion:dev "localhost/$name:dev"
-built=$("$ROOT/tests/targets/build_go.sh" local demo demo -trimpath '-ldflags=-s -w') || skip "no Go to build a target with"
+timeout 60 podman run --rm --net host --entrypoint /pillion "localhost/$name:dev" version >"$TMP/version" 2>&1 ||
+    skip "no container can be started here: $(tail -n 1 "$TMP/version")"
+built=$("$ROOT/tests/targets/build_go.sh" local goruntime goruntime-local-s '-ldflags=-s -w') || skip "no Go to build a target with"
 mkdir "$TMP/demo" && cp "$built" "$TMP/demo/$demo"
-tar -C "$TMP/demo" -c "$demo" | podman import -q -c "ENTRYPOINT [\"/$demo\"]" - "localhost/$demo:dev" >/dev/null 2>&1 || fail "podman import"
+tar -C "$TMP/demo" -c "$demo" | podman import -q -c "ENTRYPOINT [\"/$demo\", \"-alloc\", \"1\"]" - "localhost/$demo:dev" >/dev/null 2>&1 || fail "podman import"
 
 mkdir "$TMP/config"
 cat >"$TMP/config/pillion.yaml" <<C
@@ -69,10 +94,19 @@ health: {listen: ["127.0.0.1:0"]}
 limits: {min_interval: 0s}
 log: {format: json}
 C
+{
+    cat "$TMP/config/pillion.yaml"
+    cat <<C
+collect: {every: 15s, profiles: [{type: cpu, seconds: 15}]}
+spool: {dir: /out/spool}
+forward: [{name: files, type: directory, path: /out/profiles}]
+C
+} >"$TMP/config/forward.yaml"
 chmod -R a+rX "$TMP" && chmod 755 "$TMP"
+mkdir -m 700 "$TMP/out" && chown 65532:65532 "$TMP/out"
 
 play() { # MANIFEST POD: waits for the ready line; sets CTR, URL, HEALTH, TOKEN
-    sed "s|CONFIG|$TMP/config|; s|localhost/NAME|localhost/$name|; s|name: NAME|name: $2|; s|DEMO|$demo|g" "$here/$1" >"$TMP/$1"
+    sed "s|CONFIG|$TMP/config|; s|OUT|$TMP/out|; s|localhost/NAME|localhost/$name|; s|name: NAME|name: $2|; s|DEMO|$demo|g" "$here/$1" >"$TMP/$1"
     timeout 60 podman kube play --seccomp-profile-root "$ROOT/k8s" "$TMP/$1" >"$TMP/play.log" 2>&1 ||
         fail "kube play: $(tail -n 3 "$TMP/play.log")"
     CTR=$2-pillion LOG=$TMP/$2.log OUT=$TMP/$2.out
@@ -103,6 +137,23 @@ moved_from() { # OLD: another process is looked at now
     now=$(target_pid)
     grep -q '"state":"up"' "$BODY" && [ "$now" != "$1" ]
 }
+cgroup_says() { # NAME-IN-V1 NAME-IN-V2: of the guard's memory cgroup; nothing where it is not to be seen
+    local path
+    path=$(sed -n 's/^[0-9]*:memory://p' "/proc/$guard/cgroup")
+    if [ -n "$path" ]; then
+        cat "/sys/fs/cgroup/memory$path/$1"
+    else
+        cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$guard/cgroup")/$2"
+    fi 2>/dev/null
+}
+pss_kib() { # of all three programs
+    local p sum=0 one
+    for p in $guard $(pgrep -P "$guard"); do
+        one=$(sed -n 's/^Pss: *\([0-9]*\).*/\1/p' "/proc/$p/smaps_rollup")
+        sum=$((sum + one))
+    done
+    echo "$sum"
+}
 is_healthy() { [ "$(health /readyz)" = 200 ]; }
 health() { curl -s -m 10 -o "$BODY" -w '%{http_code}' "http://$HEALTH$1"; }
 
@@ -122,9 +173,17 @@ get "/debug/pprof/profile?seconds=2"
 [ "$STATUS" = 200 ] && is_gzip || fail "profile: $STATUS $(head -c 300 "$BODY")"
 go tool pprof -top "$BODY" >"$TMP/top" 2>/dev/null || fail "pprof cannot read it"
 grep -q 'main\.' "$TMP/top" || fail "no function of the target: $(head "$TMP/top")"
-get "/debug/pprof/goroutine?debug=1"
-[ "$STATUS" = 200 ] || fail "goroutines: $STATUS"
+for path in "goroutine?debug=1" heap "goroutine?debug=2" allocs; do
+    get "/debug/pprof/$path"
+    [ "$STATUS" = 200 ] || fail "$path: $STATUS $(head -c 300 "$BODY")"
+done
 ok "a CPU profile and the goroutines of another user's process: $(sed -n 's/.*\(main\.[a-zA-Z.()*]*\).*/\1/p' "$TMP/top" | head -n 1)"
+
+[ "$(cgroup_says memory.limit_in_bytes memory.max)" = 33554432 ] || [ -z "$(cgroup_says memory.limit_in_bytes memory.max)" ] ||
+    fail "the limit of 32 MiB is not there: $(cgroup_says memory.limit_in_bytes memory.max)"
+[ "$(pss_kib)" -le 24576 ] || fail "PSS $(pss_kib) KiB"
+[ "$(podman inspect -f '{{.State.OOMKilled}}' "$CTR")" = false ] || fail "killed for its memory"
+ok "in 32 MiB and a tenth of a CPU: PSS $(pss_kib) KiB, $(cgroup_says memory.max_usage_in_bytes memory.peak) bytes at most with the page cache"
 
 old=$(target_pid)
 podman restart -t 2 "$name-server" >/dev/null 2>&1 || fail "podman restart"
@@ -138,15 +197,18 @@ ok "the target's container restarted: $old, then $(target_pid)"
 once() { # POD VERB...
     local pod=$1
     shift
-    timeout 60 podman run --rm --pod "$pod" --user 65532:65532 --cap-drop all --security-opt no-new-privileges \
+    timeout 60 podman run --rm --pod "$pod" --user "${AS:-65532}:${AS:-65532}" --cap-drop all --security-opt no-new-privileges \
         --entrypoint /pillion "localhost/$name:dev" "$@" >"$TMP/once" 2>"$TMP/once.err"
 }
 ! once "$name" record --process "$demo" --seconds 1 -o - || fail "another user's process without rights"
 grep -q seccomp "$TMP/once.err" || fail "it does not say why: $(cat "$TMP/once.err")"
 ok "one-shot without rights says: $(tail -n 1 "$TMP/once.err" | cut -c1-160)"
 
+touch "$TMP/stopping"
 podman stop -t 20 "$CTR" >/dev/null 2>&1
 pod_logs
+find "$TMP/out/profiles" -name '*-cpu-*.pb.gz' -newer "$TMP/stopping" | grep -q . || fail "the window that ran was not sent: $(find "$TMP/out" -type f | tail -n 5)"
+ok "stopped: the window that ran is in the folder, beside $(find "$TMP/out/profiles" -name '*.pb.gz' ! -newer "$TMP/stopping" | wc -l) before it"
 [ "$(podman inspect -f '{{.State.ExitCode}}' "$CTR")" = 0 ] || fail "exit $(podman inspect -f '{{.State.ExitCode}}' "$CTR")"
 no_secret "$TOKEN"
 podman pod rm -f -t 5 "$name" >/dev/null 2>&1
@@ -160,11 +222,37 @@ get "/debug/pprof/profile?seconds=1"
 [ "$STATUS" = 501 ] || fail "profile: $STATUS instead of 501"
 says seccomp
 ok "restricted: $(head -c 200 "$BODY")"
-get /debug/pprof/goroutine
-[ "$STATUS" = 200 ] && is_gzip || fail "goroutines: $STATUS $(head -c 300 "$BODY")"
-go tool pprof -top "$BODY" 2>/dev/null | grep -q 'main\.' || fail "no goroutine of the target's"
-ok "restricted: the goroutines of the only other application"
+for path in goroutine heap; do
+    get "/debug/pprof/$path"
+    [ "$STATUS" = 200 ] && is_gzip || fail "$path: $STATUS $(head -c 300 "$BODY")"
+    go tool pprof -top -sample_index=0 "$BODY" 2>/dev/null | grep -q 'main\.' || fail "$path: no function of the target's"
+done
+get "/debug/pprof/wall?seconds=1"
+[ "$STATUS" = 200 ] && go tool pprof -top "$BODY" 2>/dev/null | grep -q 'runtime\.' || fail "wall: $STATUS $(head -c 300 "$BODY")"
+get /metrics
+[ "$STATUS" = 200 ] && grep -q '^pillion_target_go_goroutines [1-9]' "$BODY" || fail "metrics: $STATUS $(head -c 300 "$BODY")"
+[ "$(health /readyz)" = 200 ] && [ "$(health /metrics)" = 200 ] || fail "the health port: $(head -c 300 "$BODY")"
+ok "restricted: goroutines, heap, a wall-clock profile and counters of the only other application"
 once "${name}r" dump --process "$demo" || fail "dump: $(cat "$TMP/once.err")"
 grep -q 'main\.' "$TMP/once" || fail "dump shows no function of the target: $(head "$TMP/once")"
 ok "one-shot: pillion dump of the same user's process"
+! AS=12345 once "${name}r" dump --process "$demo" || fail "another user reads it"
+grep -Eq 'user|uid|seccomp' "$TMP/once.err" || fail "it does not say why: $(cat "$TMP/once.err")"
+ok "a wrong user is told: $(tail -n 1 "$TMP/once.err" | cut -c1-200)"
+
+# ---- without a Pod's shared namespace: joined to the target's own, where it is pid 1
+joined() { # SECCOMP VERB...
+    local seccomp=$1
+    shift
+    timeout 60 podman run --rm --net host --pid "container:$name-alone" --user 65532:65532 --cap-drop all --read-only \
+        --security-opt no-new-privileges $seccomp --entrypoint /pillion "localhost/$name:dev" "$@" >"$TMP/once" 2>"$TMP/once.err"
+}
+podman run -d --name "$name-alone" --net host --user 65532:65532 --cap-drop all "localhost/$demo:dev" >/dev/null 2>"$TMP/once.err" || fail "podman run: $(cat "$TMP/once.err")"
+joined "" dump --pid 1 || fail "dump of pid 1: $(cat "$TMP/once.err")"
+grep -q 'main\.' "$TMP/once" || fail "dump of pid 1 shows no function of the target: $(head "$TMP/once")"
+joined "" record --pid 1 --seconds 2 --ptrace -o - || fail "record --ptrace of pid 1: $(cat "$TMP/once.err")"
+go tool pprof -top "$TMP/once" 2>/dev/null | grep -q 'main\.' || fail "record --ptrace of pid 1: no function of the target"
+joined "--security-opt seccomp=$ROOT/k8s/seccomp.json" record --pid 1 --seconds 2 -o - || fail "record of pid 1: $(cat "$TMP/once.err")"
+go tool pprof -top "$TMP/once" 2>/dev/null | grep -q 'main\.' || fail "record of pid 1: no function of the target"
+ok "kubectl debug --target: dump, record and record --ptrace of pid 1, the profile on standard output"
 echo "$CHECKS checks"
