@@ -6,12 +6,10 @@
 #include "config/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "config/bind.h"
 #include "config/files.h"
+#include "config/slurp.h"
 #include "config/text.h"
 #include "config/verify.h"
 
@@ -171,66 +169,22 @@ int config_parse(struct config *c, const char *name, const char *text, size_t by
     return r;
 }
 
-/* The whole file; one byte more than allowed is read to see that it is too long. */
-/* Read to the end rather than fstat(2) the size: the file may grow, and pipes have none. */
-static int slurp(int fd, struct buf *out)
-{
-    for (;;) {
-        unsigned char *p = buf_reserve(out, 65536);
-        ssize_t n;
-
-        if (!p)
-            return -EFBIG;
-        n = read(fd, p, 65536);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : 0;
-        out->len += (size_t)n;
-        if (out->len > CONFIG_FILE_MAX_BYTES)
-            return -EFBIG;
-    }
-}
-
 int config_read(struct config *c, const char *path, struct err *e)
 {
-    int fd = -1;
-    struct stat st;
     struct buf text;
     int r;
 
     config_defaults(c);
-    buf_init(&text, CONFIG_FILE_MAX_BYTES + 2 * 65536);
-    if (strlen(path) >= sizeof(c->path)) {
-        r = err_set(e, -ENAMETOOLONG, "the path of the configuration is too long");
-        goto out;
-    }
-    /* O_NONBLOCK and O_NOCTTY: a path to a FIFO or a terminal must neither hang nor be adopted */
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        r = err_set(e, -errno, "%s: cannot be read: %m", path);
-        goto out;
-    }
-    /* process substitution and systemd's credentials hand over pipes */
-    if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode)) {
-        r = err_set(e, -EISDIR, "%s: is no file", path);
-        goto out;
-    }
-    (void)fcntl(fd, F_SETFL, 0);
-    r = slurp(fd, &text);
-    if (r == -EFBIG)
-        r = err_set(e, -EINVAL, "%s: larger than %d bytes", path, CONFIG_FILE_MAX_BYTES);
-    else if (r)
-        r = err_set(e, r, "%s: cannot be read: %s", path, strerror(-r));
-    else
-        r = config_parse(c, path, (const char *)text.data, text.len, e);
+    if (strlen(path) >= sizeof(c->path))
+        return err_set(e, -ENAMETOOLONG, "the path of the configuration is too long");
+    buf_init(&text, CONFIG_FILE_MAX_BYTES);
+    r = slurp_text(path, &text, e);
+    if (r == 0)
+        r = config_parse(c, path, text.data ? (const char *)text.data : "", text.len, e);
     if (r == 0)
         memcpy(c->path, path, strlen(path) + 1);
-out:
-    if (fd >= 0)
-        (void)close(fd);
     buf_release(&text);
-    return r;
+    return r == -EFBIG ? -EINVAL : r;
 }
 
 static void note_file(void *data, const char *key, enum config_file use, const char *path)

@@ -334,10 +334,10 @@ int config_read(struct config *c, const char *path, struct err *e);
 
 /**
  * config_from_args(c, argc, argv, e): the whole thing for `run`, `plan`, `check` and the sidecar:
- * --config FILE (default CONFIG_DEFAULT_FILE if it exists), TARGET options, --all, --listen ADDR; the
- * command line wins over the file. argv[0] is skipped. Unknown or bad arguments are -EBADRQC with
- * the usage hint; what is wrong in the file is as config_parse() says it; a file that cannot be
- * read is another -errno.
+ * --config FILE (default CONFIG_DEFAULT_FILE if it exists), TARGET options, --all, --listen ADDR;
+ * the command line wins over the file. argv[0] is skipped. Unknown or bad arguments are -EBADRQC
+ * with the usage hint; what is wrong in the file is as config_parse() says it; a file that cannot
+ * be read is another -errno.
  */
 int config_from_args(struct config *c, int argc, char **argv, struct err *e);
 

@@ -36,7 +36,8 @@ static int read_all(int fd, const char *path, struct buf *out, struct err *e)
     }
 }
 
-int slurp_file(const char *path, struct buf *out, struct err *e)
+/* O_NONBLOCK and O_NOCTTY: a path to a pipe or a terminal must neither hang nor be adopted. */
+static int slurp(const char *path, bool pipes, struct buf *out, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat st;
@@ -44,14 +45,27 @@ int slurp_file(const char *path, struct buf *out, struct err *e)
 
     if (fd < 0)
         return err_set(e, -errno, "%s: cannot be read: %m", path);
-    if (fstat(fd, &st) != 0)
+    if (fstat(fd, &st) != 0) {
         r = err_set(e, -errno, "%s: cannot be read: %m", path);
-    else if (!S_ISREG(st.st_mode))
-        r = err_set(e, -EINVAL, "%s: is no file", path);
-    else
+    } else if (!S_ISREG(st.st_mode) && !(pipes && S_ISFIFO(st.st_mode))) {
+        r = err_set(e, pipes ? -EISDIR : -EINVAL, "%s: is no file", path);
+    } else {
+        if (pipes)
+            (void)fcntl(fd, F_SETFL, 0); /* its writer may take its time */
         r = read_all(fd, path, out, e);
+    }
     (void)close(fd);
     return r;
+}
+
+int slurp_file(const char *path, struct buf *out, struct err *e)
+{
+    return slurp(path, false, out, e);
+}
+
+int slurp_text(const char *path, struct buf *out, struct err *e)
+{
+    return slurp(path, true, out, e);
 }
 
 static bool is_space(unsigned char c)

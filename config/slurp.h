@@ -15,6 +15,10 @@
  */
 int slurp_file(const char *path, struct buf *out, struct err *e);
 
+/** slurp_text(path, out, e): the same, and a pipe is read to its end: process substitution and
+ * systemd's credentials hand over such. -EISDIR: neither. */
+int slurp_text(const char *path, struct buf *out, struct err *e);
+
 /**
  * slurp_secret(path, ret, bytes, e): the file's one secret: its first line without the white space
  * around it. -EINVAL: empty, longer than ${bytes} - 1, or not printable ASCII.

@@ -17,6 +17,7 @@
 
 #include "sidecar/http/tls_load.h"
 #include "sidecar/http/tls_own.h"
+#include "sidecar/http/tls_rules.h"
 
 /* The system's CAs, as many places as there are share them. */
 struct roots {
@@ -34,21 +35,6 @@ struct trust {
     struct tls_own own; /* certificate and key, or neither */
     mbedtls_ssl_config config;
 };
-
-/* For TLS 1.2, too, only what is not broken: no CBC, no plain RSA. */
-static const int SUITES[] = {
-    MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
-    MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
-    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    0,
-};
-static const char *ALPN[] = {"http/1.1", NULL};
 
 /*
  * The one bundle of this program: a megabyte that each of up to twenty places would otherwise have
@@ -80,22 +66,13 @@ static int load_cas(const char *path, mbedtls_x509_crt *chain, struct err *e)
 static int configure(struct trust *t, struct err *e)
 {
     mbedtls_ssl_config *c = &t->config;
-    int m = mbedtls_ssl_config_defaults(c, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
-                                        MBEDTLS_SSL_PRESET_DEFAULT);
+    int m = 0, r = tls_rules_set(c, MBEDTLS_SSL_IS_CLIENT, &t->random, e);
 
-    if (m)
-        return tls_load_failed(e, m, "TLS settings");
-    mbedtls_ssl_conf_rng(c, mbedtls_ctr_drbg_random, &t->random);
-    mbedtls_ssl_conf_min_tls_version(c, MBEDTLS_SSL_VERSION_TLS1_2);
-    mbedtls_ssl_conf_max_tls_version(c, MBEDTLS_SSL_VERSION_TLS1_3);
-    mbedtls_ssl_conf_ciphersuites(c, SUITES);
+    if (r)
+        return r;
     /* nothing is ever sent to whom was not verified: never OPTIONAL, never NONE */
     mbedtls_ssl_conf_authmode(c, MBEDTLS_SSL_VERIFY_REQUIRED);
-    mbedtls_ssl_conf_session_tickets(c, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
-    mbedtls_ssl_conf_renegotiation(c, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
-    mbedtls_ssl_conf_tls13_key_exchange_modes(c, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
-    m = mbedtls_ssl_conf_alpn_protocols(c, ALPN);
-    if (m == 0 && t->own.chain.version)
+    if (t->own.chain.version)
         m = mbedtls_ssl_conf_own_cert(c, &t->own.chain, &t->own.key);
     if (t->own_ca)
         mbedtls_ssl_conf_ca_chain(c, &t->ca, NULL);

@@ -25,6 +25,7 @@
 #include "sidecar/http/tls_load.h"
 #include "sidecar/http/tls_own.h"
 #include "sidecar/http/tls_peer.h"
+#include "sidecar/http/tls_rules.h"
 
 enum {
     TLS_TICKETS_MAX = 8, /* in a row, that a server may send to us as its client */
@@ -62,42 +63,13 @@ struct tls_conn {
     struct auth_peer *peer; /* NULL without a certificate */
 };
 
-/* TLS 1.3 first; for TLS 1.2 the order is ours, for 1.3 the client's. */
-static const int SUITES[] = {
-    MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
-    MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
-    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    0,
-};
-/* What every client of the last ten years has one of; no finite-field groups. */
-static const uint16_t GROUPS[] = {
-    MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
-    MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
-    MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1,
-    MBEDTLS_SSL_IANA_TLS_GROUP_NONE,
-};
-/* h2 must not stand here: `go tool pprof https://` would take it, and this server would not. */
-static const char *ALPN[] = {"http/1.1", NULL};
-
 static int configure(struct tls *t, struct err *e)
 {
     mbedtls_ssl_config *c = &t->config;
-    int m = mbedtls_ssl_config_defaults(c, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM,
-                                        MBEDTLS_SSL_PRESET_DEFAULT);
+    int m, r = tls_rules_set(c, MBEDTLS_SSL_IS_SERVER, &t->random, e);
 
-    if (m)
-        return tls_load_failed(e, m, "TLS settings");
-    mbedtls_ssl_conf_rng(c, mbedtls_ctr_drbg_random, &t->random);
-    mbedtls_ssl_conf_min_tls_version(c, MBEDTLS_SSL_VERSION_TLS1_2);
-    mbedtls_ssl_conf_max_tls_version(c, MBEDTLS_SSL_VERSION_TLS1_3);
-    mbedtls_ssl_conf_ciphersuites(c, SUITES);
-    mbedtls_ssl_conf_groups(c, GROUPS);
+    if (r)
+        return r;
     /* never REQUIRED: tls_peer.h tells why, and has what makes up for it */
     mbedtls_ssl_conf_authmode(c, t->trust.client_auth == CONFIG_CLIENT_OFF
                                      ? MBEDTLS_SSL_VERIFY_NONE
@@ -106,14 +78,7 @@ static int configure(struct tls *t, struct err *e)
         mbedtls_ssl_conf_ca_chain(c, &t->trust.ca, t->trust.has_crl ? &t->trust.crl : NULL);
     /* which CAs we believe is nobody's business before he has shown a certificate */
     mbedtls_ssl_conf_cert_req_ca_list(c, MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);
-    /* A ticket would let a client back in without a look at what has changed since. */
-    mbedtls_ssl_conf_session_tickets(c, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
-    mbedtls_ssl_conf_new_session_tickets(c, 0);
-    mbedtls_ssl_conf_renegotiation(c, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
-    mbedtls_ssl_conf_tls13_key_exchange_modes(c, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
-    m = mbedtls_ssl_conf_alpn_protocols(c, ALPN);
-    if (m == 0)
-        m = mbedtls_ssl_conf_own_cert(c, &t->own.chain, &t->own.key);
+    m = mbedtls_ssl_conf_own_cert(c, &t->own.chain, &t->own.key);
     return m ? tls_load_failed(e, m, "TLS settings") : 0;
 }
 

@@ -50,7 +50,7 @@ wait_for 20 is_let_in "$(token e)" || fail "keys of a URL are not taken: $STATUS
 [ "$(asked 'GET /jwks')" = 1 ] || fail "fetched more than once"
 [ "$(metric 'keys{')" = 2 ] && [ "$(metric 'fetches_total{issuer="https://away.example",result="success"}')" = 1 ] ||
     fail "the metrics do not count keys and fetches"
-age=$(($(date +%s) - $(metric last_success_timestamp_seconds{)))
+age=$(($(date +%s) - $(metric "last_success_timestamp_seconds{")))
 [ "$age" -ge 0 ] && [ "$age" -le 30 ] || fail "the keys are $age s old"
 ok "fetched at the start; the metrics tell how many, when and how"
 openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$ISSUE/e2.key"
@@ -76,7 +76,7 @@ by "$(token e2)" && wants 200 "the old keys while the issuer is away"
 later 79200
 by "$(token e2)" && wants 200 "after 22 hours too"
 [ "$(metric 'keys{')" = 1 ] || fail "the metrics have no key"
-age=$(($(date +%s) + NOW - $(metric last_success_timestamp_seconds{)))
+age=$(($(date +%s) + NOW - $(metric "last_success_timestamp_seconds{")))
 [ "$age" -ge 79000 ] || fail "the keys are said to be $age s old"
 later 7300
 by "$(token e2)" && wants 503 "after a day no more"

@@ -321,6 +321,8 @@ static void backends(void **state)
     refuse(BACKEND("google, bearer_file: b"), "c.yaml:1:35: \"bearer_file\" makes no sense for");
     refuse(BACKEND("directory, path: /p, url: 'http://x'"), "c.yaml:1:48: \"url\" makes no sense");
     refuse(BACKEND("google, format: json"), "c.yaml:1:43: this format makes no sense for type goo");
+    refuse(BACKEND("otlp, url: 'http://x', format: json"),
+           "c.yaml:1:58: this format makes no sense for type otlp");
     refuse(BACKEND("parca, url: 'http://x', format: ingest"), "c.yaml:1:59: this format makes no");
     refuse(BACKEND("google, format: xml"), "c.yaml:1:43: \"format\" takes one of default, json");
     refuse(BACKEND("parca, url: unix:/x"), "c.yaml:1:39: unix: is for datadog's agent only");
