@@ -13,7 +13,7 @@
 # ask a busy machine for samples, sockets and time, and a bug shows again. What a sanitizer has
 # reported gets none, nor fuzzing, which comes last; it is built (`short.sh prepare`) meanwhile.
 #
-# TEST_TIMEOUT (400) is what one may take, in seconds. SUITE_DEADLINE: so many minutes after
+# TEST_TIMEOUT (400) is what one may take, in seconds, and a long one six times what it says. SUITE_DEADLINE: so many minutes after
 # SUITE_BEGAN (seconds since 1970; default: now) what has not run counts as failed, so that there is
 # a last line even then. Without it there is no end.
 set -u
@@ -92,7 +92,10 @@ forgiven() { # TEST EXIT
 }
 
 start() { # TEST
-    local limit=${TEST_TIMEOUT:-400} log=$logs/${1##*/}.log
+    local limit=${TEST_TIMEOUT:-400} log=$logs/${1##*/}.log long
+    long=$(marked "$1" long)
+    long=$((6 * ${long%% *} + 0))
+    [ "$long" -le "$limit" ] || limit=$long
     if [ "$end" != 0 ] && [ $((end - EPOCHSECONDS)) -lt "$limit" ]; then limit=$((end - EPOCHSECONDS)); fi
     if [ "$limit" -le 0 ]; then
         echo "FAIL $1: not run: out of time (at $(at))"

@@ -51,7 +51,8 @@ forged() { # NAME
     python3 "$ROOT/tests/e2e/hostile.py" record "$1" "$BUILD/pillion" "$dir/p.pb.gz" $((1 + SLACK)) \
         "$RSS_KIB" --pid "$target" --seconds 1
     rc=$?
-    kill -9 "$target" || { echo "$1: the target did not stay" && rc=1; }
+    kill -0 "$target" || { echo "$1: the target did not stay" && rc=1; }
+    { kill -9 "$target"; wait "$target"; } 2>/dev/null
     rm -rf "$dir"
     return $rc
 }

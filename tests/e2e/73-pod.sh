@@ -4,8 +4,7 @@
 # mode under the runtime's own; the target's container restarted; the health port; one-shots as
 # `kubectl debug` starts them; the last profile at the end. NEEDSWORK: hostNetwork, so that no network
 # plugin is needed; podman 4.3 knows no native sidecar.
-# long: 60 s
-# long: 60 s
+# long: 90 s
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need podman runc python3 curl go
@@ -42,7 +41,7 @@ trap unplay EXIT
 # ---- the image, twice the same; and the demo as another
 SOURCE_DATE_EPOCH=$(git -C "$ROOT" log -1 --format=%ct)
 export SOURCE_DATE_EPOCH # a commit may come meanwhile
-make -C "$ROOT" --no-print-directory image >"$TMP/make.log" 2>&1 || fail "make image: $(tail -n 5 "$TMP/make.log")"
+make -C "$ROOT" -j"$(nproc)" --no-print-directory image >"$TMP/make.log" 2>&1 || fail "make image: $(tail -n 5 "$TMP/make.log")"
 digest=$(cat "$ROOT/build/image/digest")
 make -C "$ROOT" --no-print-directory STATIC=1 image-pack IMAGE="$TMP/again" >"$TMP/again.log" || fail "a second image"
 [ "$digest" = "$(cat "$TMP/again/digest")" ] || fail "two images of the same programs differ"

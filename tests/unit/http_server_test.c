@@ -527,6 +527,7 @@ static void test_slow_readers(void **state)
     static const char ASK[] = "GET /big?bytes=4194304 HTTP/1.1\r\n" HOST GOOD "\r\n";
     struct helper_http h;
     struct helper_tls *t[100];
+    uint64_t began = clock_mono_ns();
     int fd[100];
     long before, after;
 
@@ -547,7 +548,9 @@ static void test_slow_readers(void **state)
     }
     (void)usleep(300000);
     after = helper_http_stat(&h, "rss_kb ");
-    assert_int_equal(helper_http_stat(&h, "connections "), 201);
+    /* on a machine that is too busy the first have stalled for too long before the last came */
+    if (clock_mono_ns() - began < SERVER_NO_PROGRESS_MS / 2 * UINT64_C(1000000))
+        assert_int_equal(helper_http_stat(&h, "connections "), 201);
     /* 200 copies would be 800 MB; the windows are in the kernel, TLS takes 35 KB each (and the
      * sanitizer keeps what the handshakes have freed) */
     assert_in_range(after - before, 0, 96 * 1024);
