@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <regex.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,25 +10,19 @@
 #include "base/num.h"
 #include "guard/cgroup.h"
 #include "guard/relief.h"
+#include "guard/select.h"
 
 enum {
-    FIND_INODES_MAX = 64,   /* sockets that listen on one port (SO_REUSEPORT) */
-    FIND_FDS_MAX = 1048576, /* descriptors of one process that are looked at */
-    FIND_NET_MAX_BYTES = 16 * 1024 * 1024,
     FIND_ANCESTORS_MAX = 64,
 };
 
 struct search {
     const struct plan *plan;
     const struct find_skip *skip;
-    regex_t regex;
-    bool have_regex;
-    uint64_t inodes[FIND_INODES_MAX];
-    size_t inodes_count;
+    struct select select;
     pid_t ours[FIND_OURS_MAX + FIND_ANCESTORS_MAX];
     size_t ours_count;
     char own_cgroup[PROC_TEXT_MAX_BYTES];
-    char *big; /* PROC_ENVIRON_MAX_BYTES */
 };
 
 /* A pid that was named may be an ancestor: in a debug container the target is PID 1. */
@@ -54,164 +47,6 @@ static void add_ancestors(struct search *s)
         if (proc_stat(pid, &st) != 0)
             return;
         pid = st.ppid;
-    }
-}
-
-/* --- the selectors --- */
-
-static bool match_process(struct search *s, pid_t pid, const struct proc_stat *st)
-{
-    char exe[PROC_PATH_BYTES];
-    char argv[PROC_TEXT_MAX_BYTES];
-
-    if (strcmp(st->comm, s->plan->text) == 0)
-        return true;
-    if (proc_exe(pid, exe, sizeof(exe)) == 0 && strcmp(proc_base(exe), s->plan->text) == 0)
-        return true;
-    return proc_read(pid, "cmdline", argv, sizeof(argv)) > 0 &&
-           strcmp(proc_base(argv), s->plan->text) == 0;
-}
-
-static bool match_cmdline(struct search *s, pid_t pid)
-{
-    char argv[PROC_TEXT_MAX_BYTES];
-    ssize_t n = proc_read(pid, "cmdline", argv, sizeof(argv));
-
-    if (n <= 0)
-        return false;
-    for (ssize_t i = 0; i + 1 < n; i++) {
-        if (argv[i] == '\0')
-            argv[i] = ' ';
-    }
-    return regexec(&s->regex, argv, 0, NULL, 0) == 0;
-}
-
-/* A path component of a cgroup line that begins with the id (or "docker-ID.scope", "cri-…-ID"). */
-static bool match_container(struct search *s, pid_t pid)
-{
-    char text[PROC_TEXT_MAX_BYTES];
-    const char *at = text;
-
-    if (proc_read(pid, "cgroup", text, sizeof(text)) <= 0)
-        return false;
-    while ((at = strstr(at, s->plan->text)) != NULL) {
-        if (at > text && (at[-1] == '/' || at[-1] == '-' || at[-1] == ':'))
-            return true;
-        at++;
-    }
-    return false;
-}
-
-static bool match_env(struct search *s, pid_t pid)
-{
-    ssize_t n = proc_read(pid, "environ", s->big, PROC_ENVIRON_MAX_BYTES);
-
-    for (ssize_t i = 0; i < n;) {
-        if (strcmp(s->big + i, s->plan->text) == 0)
-            return true;
-        i += (ssize_t)strlen(s->big + i) + 1;
-    }
-    return false;
-}
-
-/* Field number n (from 0) of a line, fields apart by spaces; its length, 0: no such field. */
-static size_t field(const char *line, unsigned n, const char **ret)
-{
-    size_t length;
-
-    for (;;) {
-        line += strspn(line, " ");
-        length = strcspn(line, " \n");
-        if (n-- == 0 || length == 0)
-            break;
-        line += length;
-    }
-    *ret = line;
-    return length;
-}
-
-/* /proc/net/tcp (proc(5)): "sl local:port remote:port st …", inode in field 9; st 0A listens. */
-static bool listening(const char *line, uint64_t want_port, uint64_t *ret_inode)
-{
-    const char *at;
-    const char *colon;
-    uint64_t port;
-    size_t n = field(line, 1, &at);
-
-    colon = n ? memchr(at, ':', n) : NULL;
-    if (!colon || num_u64(colon + 1, n - (size_t)(colon + 1 - at), 16, 65535, &port) ||
-        port != want_port)
-        return false;
-    n = field(line, 3, &at);
-    if (n != 2 || memcmp(at, "0A", 2) != 0)
-        return false;
-    n = field(line, 9, &at);
-    return num_u64(at, n, 10, UINT64_MAX, ret_inode) == 0;
-}
-
-static void listening_inodes(struct search *s, const char *name, char *text)
-{
-    ssize_t n = proc_read(0, name, text, FIND_NET_MAX_BYTES);
-
-    if (n <= 0)
-        return;
-    for (const char *line = strchr(text, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
-        uint64_t inode;
-
-        if (listening(line + 1, s->plan->number, &inode) && s->inodes_count < FIND_INODES_MAX)
-            s->inodes[s->inodes_count++] = inode;
-    }
-}
-
-static bool match_port(struct search *s, pid_t pid)
-{
-    char path[64];
-    struct dirent *de;
-    bool found = false;
-    DIR *dir;
-
-    if (s->inodes_count == 0)
-        return false;
-    (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-    dir = opendir(path);
-    if (!dir)
-        return false;
-    for (int i = 0; i < FIND_FDS_MAX && !found && (de = readdir(dir)) != NULL; i++) {
-        char link[64];
-        ssize_t n = readlinkat(dirfd(dir), de->d_name, link, sizeof(link) - 1);
-        uint64_t inode;
-
-        if (n < 10 || memcmp(link, "socket:[", 8) != 0)
-            continue;
-        if (num_u64(link + 8, (size_t)n - 9, 10, UINT64_MAX, &inode))
-            continue;
-        for (size_t k = 0; k < s->inodes_count && !found; k++)
-            found = s->inodes[k] == inode;
-    }
-    (void)closedir(dir);
-    return found;
-}
-
-static bool match(struct search *s, pid_t pid, const struct proc_stat *st)
-{
-    switch ((enum plan_select)s->plan->select) {
-    case PLAN_SELECT_PID:
-        return (uint64_t)pid == s->plan->number;
-    case PLAN_SELECT_PROCESS:
-        return match_process(s, pid, st);
-    case PLAN_SELECT_PORT:
-        return match_port(s, pid);
-    case PLAN_SELECT_CMDLINE:
-        return match_cmdline(s, pid);
-    case PLAN_SELECT_CONTAINER:
-        return match_container(s, pid);
-    case PLAN_SELECT_ENV:
-        return match_env(s, pid);
-    case PLAN_SELECT_AUTO:
-        return true;
-    case PLAN_SELECT_END:
-    default:
-        return false;
     }
 }
 
@@ -287,6 +122,8 @@ static void take_families(struct find *ret, const struct candidate *c, size_t n)
 {
     bool others = false;
 
+    if (!c)
+        return; /* nobody matches */
     for (size_t i = 0; i < n; i++)
         others = others || c[i].other_cgroup;
     for (size_t i = 0; i < n; i++) {
@@ -327,7 +164,7 @@ static bool looks_right(struct search *s, struct find *ret, pid_t pid, const str
 
     ret->at = pid;
     relief_begin();
-    right = match(s, pid, st);
+    right = select_match(&s->select, pid, st);
     relief_end();
     ret->at = 0;
     return right;
@@ -434,6 +271,8 @@ static void take_kin(const struct search *s, struct find *ret, struct seen *seen
 {
     size_t in;
 
+    if (!seen->kin)
+        return;
     if (wants_families(s->plan))
         prefer_others(s, seen->kin, seen->n);
     in = kin_close(seen->kin, seen->n, same_container, NULL);
@@ -470,27 +309,10 @@ static int scan(struct search *s, struct find *ret)
     return r;
 }
 
-static int prepare(struct search *s)
+static int prepare(struct search *s, const struct plan *plan)
 {
-    s->big = malloc(PROC_ENVIRON_MAX_BYTES);
-    if (!s->big)
-        return -ENOMEM;
     (void)proc_read(getpid(), "cgroup", s->own_cgroup, sizeof(s->own_cgroup));
-    if (s->plan->select == PLAN_SELECT_CMDLINE) {
-        if (regcomp(&s->regex, s->plan->text, REG_EXTENDED | REG_NOSUB) != 0)
-            return -EINVAL; /* the plan was checked: only memory is left as a reason */
-        s->have_regex = true;
-    }
-    if (s->plan->select == PLAN_SELECT_PORT) {
-        char *text = malloc(FIND_NET_MAX_BYTES);
-
-        if (!text)
-            return -ENOMEM;
-        listening_inodes(s, "net/tcp", text);
-        listening_inodes(s, "net/tcp6", text);
-        free(text);
-    }
-    return 0;
+    return select_init(&s->select, plan);
 }
 
 bool find_relieve(const struct find *f, struct find_skip *skip)
@@ -516,16 +338,14 @@ int find_target(const struct plan *plan, const struct find_skip *skip, const pid
     for (size_t i = 0; i < count && i < FIND_OURS_MAX; i++)
         s.ours[s.ours_count++] = ours[i];
     add_ancestors(&s);
-    r = prepare(&s);
+    r = prepare(&s, plan);
     if (r == 0)
         r = scan(&s, ret);
     if (ret->matches == 0 && plan->select == PLAN_SELECT_PORT)
-        ret->hint = s.inodes_count
+        ret->hint = s.select.inodes_count
                         ? "something listens on that port, but whose socket it is cannot "
                           "be seen without being its user or root"
                         : "nothing listens on that port in this network namespace";
-    if (s.have_regex)
-        regfree(&s.regex);
-    free(s.big);
+    select_release(&s.select);
     return r;
 }

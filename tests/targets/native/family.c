@@ -5,7 +5,7 @@
  *                                    more is forked, which is "late"; SIGUSR2: one of them execs
  *                                    this program again and works as "after"
  *   family many N                    N children that do nothing but wait
- *   family churn                     children without end, each for some milliseconds
+ *   family churn                     children without end, each for some ten milliseconds
  *
  * All of them end with their parent.
  */
@@ -125,7 +125,7 @@ static int churn(void)
         pid_t pid = fork();
 
         if (pid == 0) {
-            for (int i = 0; i < 10; i++)
+            for (int i = 0; i < 150; i++) /* some periods: a shorter one is not sampled at all */
                 work_churn();
             _exit(0);
         }
