@@ -47,6 +47,8 @@ PY
 "$B/venv/bin/python" "$HERE/schemas.py" "$TOOL" 1.36 "$B/injected.yaml"
 cmp -s "$B/injected.json" "$HERE/injected.json" || { say "tests/k8s/injected.json is written anew: commit it"; cp "$B/injected.json" "$HERE/injected.json"; }
 
+python3 "$HERE/levels.py" "$TOOL" "$B/bin/inject" "$B/pods"
+
 say "the alerts"
 "$TOOL" <k8s/prometheusrule.yaml | python3 -c 'import json, sys; json.dump(json.load(sys.stdin)["spec"], sys.stdout)' >"$B/rules.json"
 cp "$HERE/alerts.yaml" "$B/alerts.yaml"

@@ -2,6 +2,7 @@
 //
 //	inject POLICY.yaml POD.yaml ...   one line of JSON a Pod: what it has become, or null when the
 //	                                  policy leaves it alone; exit 1 with the error of an expression
+//	inject -levels POD.yaml ...       the Pod Security level of each (level.go)
 //
 // The order is that of k8s.io/apiserver pkg/admission/plugin/policy/mutating (compilation.go,
 // dispatcher.go), whose functions are not exported: variables, match conditions, then each mutation.
@@ -114,6 +115,9 @@ func load(path string, into any) error {
 }
 
 func run(args []string) error {
+	if args[0] == "-levels" {
+		return levels(args[1:])
+	}
 	policy := &admissionv1.MutatingAdmissionPolicy{}
 	if err := load(args[0], policy); err != nil {
 		return err
