@@ -199,6 +199,13 @@ test-go-versions:  ## every Go release built in every way; GO_VERSIONS="1.20.14 
 	@$(MAKE) --no-print-directory -j$(CORES) MODE=asan go-versions-run
 go-versions-run: $(addprefix $(B)/unit/,$(GO_VERSION_TESTS))
 	@GO_VERSIONS="$(or $(GO_VERSIONS),all)" JOBS=1 TEST_TIMEOUT=7200 tests/run.sh $(B) $^
+STATIC_TESTS := 10-cli 30-http-auth 34-endpoint-life 36-credentials 37-doors 38-smuggling 40-record 53-lifecycle 55-crash \
+                56-secrets 59-border 59-static 60-runtime-http 65-history 68-connect 69-clouds
+test-static:  ## the programs of the image in end-to-end tests: they live in their sandbox, and it is the same
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory MODE=release all
+	@$(MAKE) --no-print-directory static
+	@tests/run.sh build/static $(patsubst %,tests/e2e/%.sh,$(STATIC_TESTS))
 test-kills:  ## 1,000 rounds (RUNS=) of kill -9 while profiles are collected and sent: none is lost
 	@$(MAKE) --no-print-directory MODE=release all
 	@RUNS=$(or $(RUNS),1000) TEST_TIMEOUT=14400 tests/run.sh build/release tests/e2e/68-kill.sh

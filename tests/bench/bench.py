@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import floods
 import goroutines
 import keeping
 import measure
@@ -95,6 +96,7 @@ def main():
     stopping.stopping(table, quick)
     goroutines.goroutines(table, quick)
     keeping.keeping(table, quick)
+    floods.floods(table, quick)
     facts["seconds"] = round(time.monotonic() - began)
     table.line()
     facts["longest_stall_ms"] = round(sleeper.longest(began), 1)

@@ -2,6 +2,7 @@
 # A hundred readers, each from an address of its own and with good credentials, ask for an answer of
 # 4 MB and take it a byte a second: who works here is served meanwhile, though there are places for 64
 # (PLACES="64 256": then with room for them all); memory stays small, and nothing is left afterwards.
+# long: 35 s
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3
