@@ -282,6 +282,12 @@ static void await(struct guard_stops *s, struct target *t, uint64_t most_ns)
     }
 }
 
+/* Is it time, or no more than a period early? */
+static bool may_tick(const struct guard_stops *s, uint64_t now_ns)
+{
+    return now_ns - s->ticked_ns >= STOPS_TICK_MIN_NS && s->due_ns <= now_ns + STOPS_PERIOD_NS;
+}
+
 static int tick(struct guard_stops *s, struct target *t, uint64_t now_ns)
 {
     struct stops_session *session = s->session;
@@ -293,6 +299,7 @@ static int tick(struct guard_stops *s, struct target *t, uint64_t now_ns)
     if (r)
         return r;
     s->ticked_ns = now_ns;
+    s->due_ns = (s->due_ns > now_ns ? s->due_ns : now_ns) + STOPS_PERIOD_NS;
     stop_all(s, now_ns);
     await(s, t, STOPS_WAIT_NS);
     return 0;
@@ -330,7 +337,7 @@ void guard_stops_take(struct guard_stops *s, struct target *t, const struct wire
     uint64_t cpu_ns;
     int r = check(s, t, ask->generation);
 
-    if (r == 0 && ask->tick && now_ns - s->ticked_ns >= STOPS_TICK_MIN_NS)
+    if (r == 0 && ask->tick && may_tick(s, now_ns))
         r = tick(s, t, now_ns);
     else if (r == 0)
         await(s, t, STOPS_LATE_NS);

@@ -2,7 +2,8 @@
  * stops.h: CPU samples without perf: threads are stopped by ptrace(2) for the moment that it takes
  * to copy their registers and a part of their stack (tracee.h). Opt-in: target.unsafe.
  *
- * At most WIRE_STOPS_HZ_MAX ticks a second, whatever the sampler asks for. In a tick:
+ * At most WIRE_STOPS_HZ_MAX ticks a second, whatever the sampler asks for: one may come early, as
+ * jitter has it, and those after it then come later. In a tick:
  * - Only threads that have used CPU time since their last sample are looked at (spent.h), and of
  *   those only the ones that run or are runnable are stopped. A thread that waits is left alone:
  *   the stop would end its system call with EINTR, and it uses no CPU where it waits. Its time is
@@ -36,7 +37,8 @@
 #include "guard/tracee.h"
 
 enum {
-    STOPS_TICK_MIN_NS = 7500000, /* three quarters of the shortest period: jitter has its room */
+    STOPS_PERIOD_NS = 1000000000 / WIRE_STOPS_HZ_MAX,
+    STOPS_TICK_MIN_NS = STOPS_PERIOD_NS / 4 * 3, /* jitter has its room */
     STOPS_WAIT_NS = 2000000,
     STOPS_LATE_NS = 500000, /* the same without a tick */
     STOPS_MORE_NS = 60000,
@@ -54,6 +56,7 @@ struct guard_stops {
     struct tracees held;
     struct stops_session *session; /* NULL: none */
     uint64_t ticked_ns;
+    uint64_t due_ns; /* when the next tick would be, had each had its whole period */
 };
 
 /** guard_stops_init(s, wanted): no session, nothing held. */

@@ -12,6 +12,7 @@ struct pollfd;
 struct stops;
 struct waits;
 
+/* Exactly one of the three pointers is set while it is open. */
 struct feed {
     enum wire_source source;
     uint32_t hz; /* really used: each way has its limit */
@@ -20,10 +21,14 @@ struct feed {
     struct waits *waits;
 };
 
-/** feed_source(target, wall): which way it would be. */
+/**
+ * feed_source(target, wall): which way it would be. Perf where nothing is allowed: it is the one
+ * that says why not.
+ */
 enum wire_source feed_source(const struct wire_target *target, bool wall);
 
-/** feed_hz(source, hz): what becomes of the rate that was asked for. */
+/** feed_hz(source, hz): what becomes of the rate that was asked for: WIRE_HZ_MAX,
+ * WIRE_STOPS_HZ_MAX or WIRE_WAITS_HZ_MAX at most. */
 uint32_t feed_hz(enum wire_source source, uint32_t hz);
 
 /** feed_open(guard, slot, want, wall, ret, e): of guard->target. -errno with the reason. */
@@ -31,7 +36,10 @@ int feed_open(struct ask_guard *guard, uint32_t slot, const struct session_want 
               struct feed *ret, struct err *e);
 void feed_close(struct feed *f); /* repeatable */
 
-/* As session_run() and the others of session.h. */
+/*
+ * As session_run() and the others of session.h. Stops and waits have no descriptors to poll: they
+ * go by feed_wait_ms() alone.
+ */
 int feed_run(struct feed *f, int (*each)(void *ctx, const struct session_sample *sample), void *ctx,
              unsigned *ret_events);
 int feed_stop(struct feed *f, int (*each)(void *ctx, const struct session_sample *sample),

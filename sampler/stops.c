@@ -215,7 +215,7 @@ int stops_run(struct stops *s, int (*each)(void *ctx, const struct session_sampl
 
         if (r)
             return r;
-        if (told.result == -ESRCH)
+        if (told.result == -ESRCH || s->guard->target.generation != s->generation)
             *ret_events = SESSION_EVENT_GONE;
         else if (told.result == -ESTALE)
             *ret_events = SESSION_EVENT_EXEC;

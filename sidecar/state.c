@@ -38,7 +38,7 @@ unsigned state_refuses_target(const struct state *st, char why[static STATE_WHY_
 }
 
 /* The other way to CPU profiles. */
-static const char stops_way[] = "; or, without that right, `target: {unsafe: {ptrace_sampling: "
+static const char stops_way[] = "; or, where ptrace is allowed, `target: {unsafe: {ptrace_sampling: "
                                 "true}}`, which stops the target's threads for each sample";
 
 unsigned state_refuses_cpu(const struct state *st, char why[static STATE_WHY_BYTES])

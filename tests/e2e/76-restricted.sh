@@ -2,6 +2,7 @@
 # As an ordinary user without a capability, where a seccomp filter refuses perf as containers' own
 # do: what is refused says what would grant it; wall-clock profiles; CPU profiles by ptrace stops,
 # with shares that are right, once the key is there.
+# long: 25 s
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need setpriv curl python3 go

@@ -894,20 +894,101 @@ static void test_repair_limit(void **state)
     assert_int_equal(counts.repaired, 1);
 }
 
+/* ---- Threads that wait: neither a chain nor a frame pointer */
+
+static void blocked(struct sample *s, struct unwind_stack *out)
+{
+    struct unwind_counts counts = {0};
+
+    s->record.chain = NULL;
+    s->record.chain_count = 0;
+    s->record.regs_valid = 0;
+    s->record.stack = s->copy;
+    unwind_blocked(fx.space, &s->record, out, &counts);
+    assert_true(out->depth >= 1 && out->depth <= UNWIND_DEPTH_MAX);
+}
+
+/* In assembly without a frame, behind its system call. */
+static void test_blocked(void **state)
+{
+    static struct machine m;
+    static struct sample s;
+    static struct unwind_stack out;
+
+    (void)state;
+    run_to_leaf(&m, MID);
+    m.ip = FRAMELESS + 0x20;
+    take(&m, &s);
+    blocked(&s, &out);
+    check_truth(&out, &m);
+    /* its stack ends before its callers do */
+    s.record.stack_bytes = 8;
+    blocked(&s, &out);
+    check(&out, (uint64_t[]){FRAMELESS + 0x20, MID + 0x2b, UNWIND_TRUNCATED}, 3);
+    s.record.stack_bytes = 0;
+    blocked(&s, &out);
+    check(&out, (uint64_t[]){FRAMELESS + 0x20, UNWIND_TRUNCATED}, 2);
+}
+
+static void test_blocked_elsewhere(void **state)
+{
+    static struct machine m;
+    static struct sample s;
+    static struct unwind_stack out;
+
+    (void)state;
+    run_to_leaf(&m, MID);
+    m.ip = C_TEXT + 8; /* no table says where its caller is */
+    take(&m, &s);
+    blocked(&s, &out);
+    check(&out, (uint64_t[]){C_TEXT + 8, UNWIND_TRUNCATED}, 2);
+    m.ip = SYSTEM_FP + 0x20; /* writes SP: neither */
+    take(&m, &s);
+    blocked(&s, &out);
+    check(&out, (uint64_t[]){SYSTEM_FP + 0x20, UNWIND_TRUNCATED}, 2);
+    m.ip = FRAMELESS + 0x20;
+    *word(&m, m.sp) = NO_CODE; /* what stands there is no caller */
+    take(&m, &s);
+    blocked(&s, &out);
+    check(&out, (uint64_t[]){FRAMELESS + 0x20, UNWIND_TRUNCATED}, 2);
+}
+
+/* Frames without end: whoever forges them gets so many and no more. */
+static void test_blocked_depth(void **state)
+{
+    static uint64_t words[UNWIND_DEPTH_MAX + 8];
+    static struct unwind_stack out;
+    struct unwind_counts counts = {0};
+    struct record r = {.kind = RECORD_SAMPLE,
+                       .ip = FRAMELESS + 0x20,
+                       .user = 1,
+                       .stack = (const uint8_t *)words,
+                       .stack_bytes = sizeof(words)};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        words[i] = FRAMELESS + 0x20;
+    unwind_blocked(fx.space, &r, &out, &counts);
+    assert_int_equal(out.depth, UNWIND_DEPTH_MAX);
+    assert_int_equal(out.address[UNWIND_DEPTH_MAX - 1], UNWIND_TRUNCATED);
+    assert_int_equal(counts.truncated, 1);
+}
+
 #define GO(test) cmocka_unit_test_setup_teardown(test, go_setup, teardown)
 #define C(test)  cmocka_unit_test_setup_teardown(test, c_setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        GO(test_stages),      GO(test_recursion),       GO(test_kernel_mode),
-        GO(test_copy_limit),  GO(test_word_is_no_code), GO(test_without_registers),
-        GO(test_at_the_root), GO(test_two_hidden),      GO(test_duffzero),
-        GO(test_scratch_bp),  GO(test_stack_switch),    GO(test_exact_callers),
-        GO(test_exact_leaf),  GO(test_top_ends),        GO(test_go_truncated),
-        GO(test_c_caller),    GO(test_depth_limit),     GO(test_repair_limit),
-        C(test_plain),        C(test_native_roots),     C(test_marks),
-        C(test_kernel_limit),
+        GO(test_stages),        GO(test_recursion),       GO(test_kernel_mode),
+        GO(test_copy_limit),    GO(test_word_is_no_code), GO(test_without_registers),
+        GO(test_at_the_root),   GO(test_two_hidden),      GO(test_duffzero),
+        GO(test_scratch_bp),    GO(test_stack_switch),    GO(test_exact_callers),
+        GO(test_exact_leaf),    GO(test_top_ends),        GO(test_go_truncated),
+        GO(test_c_caller),      GO(test_depth_limit),     GO(test_repair_limit),
+        C(test_plain),          C(test_native_roots),     C(test_marks),
+        C(test_kernel_limit),   GO(test_blocked),         GO(test_blocked_elsewhere),
+        GO(test_blocked_depth),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
