@@ -24,10 +24,11 @@ src      = $(sort $(shell find $(wildcard $(1)) -name '*.c' 2>/dev/null))
 # forms and no configuration; the front's half of the sampler's link is the sidecar's and the CLI's.
 SHARED_SRC  := $(call src,base) wire/codec.c wire/link.c
 PPROF_SRC   := $(patsubst %,profile/%.c,profile view encode decode field frame ids merge validate)
-GUARD_SRC   := $(SHARED_SRC) wire/plan.c wire/answer_guard.c wire/front_tells.c $(call src,guard)
+RIGHTS_SRC  := wire/rights.c wire/remedy.c
+GUARD_SRC   := $(SHARED_SRC) $(RIGHTS_SRC) wire/plan.c wire/answer_guard.c wire/front_tells.c $(call src,guard)
 SAMPLER_SRC := $(SHARED_SRC) wire/ask_guard.c wire/answer_sampler.c wire/rope_make.c $(PPROF_SRC) $(call src,sampler)
-SIDECAR_SRC := $(SHARED_SRC) wire/plan.c wire/ask_sampler.c wire/front_hears.c wire/rope_read.c $(call src,profile config auth sidecar)
-CLI_SRC     := $(SHARED_SRC) wire/plan.c wire/ask_sampler.c wire/front_hears.c wire/rope_read.c $(call src,profile config cli) auth/token.c
+SIDECAR_SRC := $(SHARED_SRC) $(RIGHTS_SRC) wire/facts_json.c wire/plan.c wire/ask_sampler.c wire/front_hears.c wire/rope_read.c $(call src,profile config auth sidecar)
+CLI_SRC     := $(SHARED_SRC) $(RIGHTS_SRC) wire/facts_json.c wire/plan.c wire/ask_sampler.c wire/front_hears.c wire/rope_read.c $(call src,profile config cli) auth/token.c
 # ---- What each program may not even import; of the sidecar, what its own objects may not use.
 NET_CALLS       := socket bind listen accept accept4 connect getaddrinfo gethostbyname
 EXEC_CALLS      := execve execv execvp execl execlp execvpe fexecve fork vfork posix_spawn system popen

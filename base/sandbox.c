@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/caps.h"
 #include "base/log.h"
 
 void sandbox_undumpable(void)
@@ -148,38 +149,9 @@ int sandbox_enter(const struct sandbox_want *want, struct sandbox_state *ret, st
     return 0;
 }
 
-static const char *caps_text(uint64_t caps, char *out, size_t bytes)
-{
-    static const struct {
-        int bit;
-        const char *name;
-    } names[] = {{CAP_PERFMON, "PERFMON"},   {CAP_SYS_PTRACE, "SYS_PTRACE"},
-                 {CAP_SETUID, "SETUID"},     {CAP_SETGID, "SETGID"},
-                 {CAP_KILL, "KILL"},         {CAP_DAC_READ_SEARCH, "DAC_READ_SEARCH"},
-                 {CAP_IPC_LOCK, "IPC_LOCK"}, {CAP_SYS_RESOURCE, "SYS_RESOURCE"}};
-    size_t n = 0;
-
-    out[0] = '\0';
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        uint64_t bit = UINT64_C(1) << names[i].bit;
-        int w;
-
-        if (!(caps & bit))
-            continue;
-        caps &= ~bit;
-        w = snprintf(out + n, bytes - n, "%s%s", n ? "," : "", names[i].name);
-        if (w < 0 || (size_t)w >= bytes - n)
-            return out;
-        n += (size_t)w;
-    }
-    if (caps)
-        (void)snprintf(out + n, bytes - n, "%s0x%llx", n ? "," : "", (unsigned long long)caps);
-    return out[0] ? out : "none";
-}
-
 void sandbox_log(const struct sandbox_state *s)
 {
-    char caps[256];
+    char caps[CAPS_TEXT_BYTES];
     char landlock[32];
     char filter[32];
 

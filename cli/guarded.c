@@ -48,9 +48,10 @@ __attribute__((noreturn)) static void become_guard(const char *path, char *const
 }
 
 /* The arguments were checked by us, and are again by the plan that the guard asks for. */
-static int fork_guard(struct guarded *g, const char *path, char *const *args, int fd, struct err *e)
+static int fork_guard(struct guarded *g, const char *path, char *verb, char *const *args, int fd,
+                      struct err *e)
 {
-    static char title[] = "pillion-guard", option[] = "--client-fd", verb[] = "record";
+    static char title[] = "pillion-guard", option[] = "--client-fd";
     char *argv[GUARDED_ARGS_MAX + 5] = {title, option, NULL, verb};
     char number[16];
     size_t n = 4;
@@ -72,7 +73,7 @@ static int fork_guard(struct guarded *g, const char *path, char *const *args, in
     return 0;
 }
 
-int guarded_start(struct guarded *g, char *const *args, struct err *e)
+static int start(struct guarded *g, char *verb, char *const *args, struct err *e)
 {
     char path[PATH_MAX];
     int pair[2] = {-1, -1};
@@ -96,7 +97,7 @@ int guarded_start(struct guarded *g, char *const *args, struct err *e)
     r = link_pair(pair);
     if (r)
         return err_set(e, r, "cannot make a socket pair: %s", strerror(-r));
-    r = fork_guard(g, path, args, pair[1], e);
+    r = fork_guard(g, path, verb, args, pair[1], e);
     /* only the guard holds its end now, so its death shows as the end of ours */
     (void)close(pair[1]);
     front_open(&g->front, pair[0]); /* guarded_stop() closes it */
@@ -104,6 +105,20 @@ int guarded_start(struct guarded *g, char *const *args, struct err *e)
     if (r == 0)
         (void)front_say_ready(&g->front);
     return r;
+}
+
+int guarded_start(struct guarded *g, char *const *args, struct err *e)
+{
+    static char verb[] = "record";
+
+    return start(g, verb, args, e);
+}
+
+int guarded_look(struct guarded *g, char *const *args, struct err *e)
+{
+    static char verb[] = "doctor";
+
+    return start(g, verb, args, e);
 }
 
 /* Wait for the guard's end, or make it. Its wait status. */
@@ -152,6 +167,11 @@ static int hear(struct guarded *g, struct err *e)
         if (r)
             return err_set(e, r, "pillion-guard broke the rules: %s",
                            r == -EPROTO ? g->front.why : strerror(-r));
+        if (news.is_facts) {
+            g->facts = news.facts;
+            g->heard_facts = true;
+            continue;
+        }
         g->status = news.status;
         g->heard = true;
         /* a sampler that was restarted: what was asked of the old one is lost */

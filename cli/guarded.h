@@ -28,8 +28,10 @@ struct guarded {
     int signals;
     struct link front, sampler;
     struct wire_status status; /* the latest news */
-    bool heard;                /* there was any */
-    bool interrupted;          /* a signal asked us to end */
+    struct wire_facts facts;   /* what was found by trying; of the target in ${status} */
+    bool heard;                /* there was any news */
+    bool heard_facts;
+    bool interrupted; /* a signal asked us to end */
 };
 
 /* Called every GUARDED_TICK_MS while a profile runs. */
@@ -40,6 +42,12 @@ typedef void (*guarded_tick)(void *ctx, uint64_t elapsed_ms);
  * options. 0 or -errno; guarded_stop() in any case.
  */
 int guarded_start(struct guarded *g, char *const *args, struct err *e);
+
+/**
+ * guarded_look(g, args, e): the same for `pillion doctor`: without ${args} there need not be a
+ * target; the facts are then those of the machine.
+ */
+int guarded_look(struct guarded *g, char *const *args, struct err *e);
 
 /**
  * guarded_ready(g, e): wait until the target is there and the sampler can be asked. -ESRCH no

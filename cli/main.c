@@ -47,8 +47,14 @@ static const struct verb verbs[] = {
      "FORMAT: text (default: groups, busiest first), json (the same), debug1 and stacks (as\n"
      "net/http/pprof shows goroutines with debug=1 and debug=2); --all is stacks. The target is\n"
      "not stopped. Go programs only.\n" TARGET_HELP},
-    {"doctor", cli_later, "[TARGET]", "what can be profiled here, and what would grant the rest",
-     NULL},
+    {"doctor", cli_doctor, "[TARGET] [--json]",
+     "what can be profiled here, and what would grant the rest",
+     "Tries each system call that a profile needs on the target, says who both sides are, why what "
+     "is\n"
+     "refused is refused, and the lines of YAML that grant it. Exit 0 when every right is there, "
+     "1\n"
+     "when one is missing. Without TARGET, and without an only other application: this machine "
+     "alone.\n" TARGET_HELP},
     {"diff", cli_later, "BASE NEW", "what became dearer or cheaper", NULL},
     {"gate", cli_later, "BASE NEW", "exit 1 when it became dearer", NULL},
     {"merge", cli_later, "FILE...", "several profiles into one", NULL},

@@ -17,6 +17,7 @@ int cli_run(int argc, char **argv);
 int cli_plan(int argc, char **argv);
 int cli_record(int argc, char **argv);
 int cli_dump(int argc, char **argv);
+int cli_doctor(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_token(int argc, char **argv);
 

@@ -1,17 +1,12 @@
 #include "guard/event.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/num.h"
-
 enum {
     EVENT_PROBE_PERIOD_NS = 1000 * 1000 * 1000, /* never reached: the event stays disabled */
-    EVENT_PARANOID_BYTES = 16,
-    EVENT_PARANOID_UNKNOWN = -100,
 };
 
 /* The layout of the records that follows from this is sampler/perf/record.h's contract. */
@@ -129,59 +124,13 @@ void guard_event_probe(pid_t pid, struct guard_event_rights *ret)
     }
 }
 
-static int read_paranoid(void)
-{
-    char text[EVENT_PARANOID_BYTES];
-    int fd = open("/proc/sys/kernel/perf_event_paranoid", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-    size_t minus;
-    uint64_t v;
-
-    if (fd >= 0)
-        (void)close(fd);
-    if (n < 2)
-        return EVENT_PARANOID_UNKNOWN;
-    minus = text[0] == '-' ? 1 : 0;
-    if (num_u64(text + minus, (size_t)n - minus - 1, 10, 99, &v) != 0)
-        return EVENT_PARANOID_UNKNOWN;
-    return minus ? -(int)v : (int)v;
-}
-
-/*
- * EPERM is what a seccomp filter answers; the kernel itself says EACCES, for its paranoid level
- * and for the ptrace check alike (kernel/events/core.c, perf_event_open).
- */
-static void text_eacces(char *out, size_t bytes)
-{
-    int paranoid = read_paranoid();
-
-    if (paranoid > 2)
-        (void)snprintf(out, bytes,
-                       "perf_event_open is refused (EACCES): kernel.perf_event_paranoid is %d; use "
-                       "`sudo make run`, or `sysctl kernel.perf_event_paranoid=2`, or in the "
-                       "container's securityContext `capabilities: {add: [PERFMON, SYS_PTRACE]}`",
-                       paranoid);
-    else
-        (void)snprintf(out, bytes,
-                       "perf_event_open is refused (EACCES): the target runs as another user or "
-                       "group, or has capabilities; run as its user and group, or `sudo make "
-                       "run`, or in the container's securityContext `capabilities: {add: "
-                       "[PERFMON, SYS_PTRACE]}` (kernel.perf_event_paranoid is %d)",
-                       paranoid);
-}
-
 const char *guard_event_text(int err, char *out, size_t bytes)
 {
     switch (-err) {
     case EPERM:
-        (void)snprintf(out, bytes,
-                       "perf_event_open is forbidden (EPERM), as a seccomp profile does: in the "
-                       "container's securityContext set `seccompProfile: {type: Unconfined}` (or "
-                       "Localhost with perf_event_open allowed), or `capabilities: {add: "
-                       "[PERFMON]}` where the runtime's own profile honours it");
-        break;
-    case EACCES:
-        text_eacces(out, bytes);
+    case EACCES: /* who was refused from the start is told by wire/remedy.h, and does not ask */
+        (void)snprintf(out, bytes, "perf_event_open is refused (%s), and was not before",
+                       strerrorname_np(-err));
         break;
     case EMFILE:
     case ENFILE:

@@ -51,8 +51,8 @@ struct guard_event_rights {
 void guard_event_probe(pid_t pid, struct guard_event_rights *ret);
 
 /**
- * guard_event_text(err, out, bytes): the reason of a refusal (a negative errno) and what would
- * grant it, for people, one line. Returns ${out}.
+ * guard_event_text(err, out, bytes): the reason of a failure (a negative errno) in the midst of the
+ * work and what would help, for people, one line. Returns ${out}.
  */
 const char *guard_event_text(int err, char *out, size_t bytes);
 

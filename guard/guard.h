@@ -39,9 +39,11 @@ struct guard {
     struct link to_sampler, to_front; /* fd -1: no link */
     int sampler_for_front;            /* the front's end of a new sampler's link, -1: passed on */
     bool client;                      /* the front is `pillion record`, not our child */
+    bool looks;                       /* … `pillion doctor`, which may do without a target */
     bool front_ready;
     bool started;     /* the first look for the target is done */
     bool status_due;  /* the front has not heard the latest */
+    bool facts_due;   /* … of what is allowed */
     bool sampler_due; /* the sampler has not heard of the target's change */
     uint64_t status_at_ns, search_at_ns;
     uint32_t front_tries;

@@ -2,7 +2,8 @@
  * pillion-guard: holds what is privileged, and nothing else.
  *
  *     pillion-guard run ARGS                 the sidecar (`pillion run` execs this)
- *     pillion-guard --client-fd N record ARGS  a front that is already there (`pillion record`)
+ *     pillion-guard --client-fd N record ARGS  a front that is already there (`pillion record`);
+ *                                              doctor instead of record: it may do without a target
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -13,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/caps.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -21,17 +23,27 @@
 #include "guard/plan.h"
 #include "guard/relief.h"
 
-#define CAP_BIT(c) (UINT64_C(1) << (c))
-
 /*
  * What the guard keeps of what it has: PERFMON and SYS_PTRACE are its work, IPC_LOCK and
  * SYS_RESOURCE let rings and descriptors pass the limits of ordinary users, DAC_READ_SEARCH finds
  * a port's owner, SETUID and SETGID start the sampler as nobody, KILL ends it then.
  */
-#define GUARD_CAPS                                                                    \
-    (CAP_BIT(CAP_PERFMON) | CAP_BIT(CAP_SYS_PTRACE) | CAP_BIT(CAP_IPC_LOCK) |         \
-     CAP_BIT(CAP_SYS_RESOURCE) | CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_SETUID) | \
-     CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_KILL))
+#define GUARD_CAPS                                                                       \
+    (CAPS_BIT(CAP_PERFMON) | CAPS_BIT(CAP_SYS_PTRACE) | CAPS_BIT(CAP_IPC_LOCK) |         \
+     CAPS_BIT(CAP_SYS_RESOURCE) | CAPS_BIT(CAP_DAC_READ_SEARCH) | CAPS_BIT(CAP_SETUID) | \
+     CAPS_BIT(CAP_SETGID) | CAPS_BIT(CAP_KILL))
+
+/*
+ * What container runtimes give root when nobody says anything. Without SYS_PTRACE the kernel lets
+ * us read only a process that is permitted nothing that we are not (cap_ptrace_access_check), so
+ * where both are such containers, these are what lets the one see the other.
+ */
+#define RUNTIME_CAPS                                                                           \
+    (CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) | CAPS_BIT(CAP_FOWNER) |                 \
+     CAPS_BIT(CAP_FSETID) | CAPS_BIT(CAP_KILL) | CAPS_BIT(CAP_SETGID) | CAPS_BIT(CAP_SETUID) | \
+     CAPS_BIT(CAP_SETPCAP) | CAPS_BIT(CAP_NET_BIND_SERVICE) | CAPS_BIT(CAP_NET_RAW) |          \
+     CAPS_BIT(CAP_SYS_CHROOT) | CAPS_BIT(CAP_MKNOD) | CAPS_BIT(CAP_AUDIT_WRITE) |              \
+     CAPS_BIT(CAP_SETFCAP))
 
 #if defined(__SANITIZE_ADDRESS__)
 /* The leak check at exit needs to trace ourselves, which PR_SET_DUMPABLE 0 forbids. */
@@ -206,7 +218,7 @@ static int take_args(struct guard *g, int argc, char **argv, struct err *e)
         i = 3;
     }
     if (i < argc && argv[i][0] != '-')
-        i++; /* the verb */
+        g->looks = strcmp(argv[i++], "doctor") == 0 && g->client;
     g->args = (const char *const *)(argv + i);
     close_others(g->to_front.fd);
     return 0;
@@ -269,9 +281,14 @@ static void take_over(void *ctx)
     exit(watch_relieve(g) == 0 ? work(g) : 1);
 }
 
+static uint64_t caps_to_keep(void)
+{
+    return sandbox_caps() & CAPS_BIT(CAP_SYS_PTRACE) ? GUARD_CAPS : GUARD_CAPS | RUNTIME_CAPS;
+}
+
 int main(int argc, char **argv)
 {
-    struct sandbox_want want = {.role = SANDBOX_GUARD, .keep_caps = GUARD_CAPS};
+    struct sandbox_want want = {.role = SANDBOX_GUARD, .keep_caps = caps_to_keep()};
     struct sandbox_state state;
     struct guard g = {.exit_code = 2, .signals = -1};
     struct err e = {0};

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -12,12 +11,12 @@
 #include "base/buf.h"
 #include "base/bulk.h"
 #include "base/num.h"
-#include "base/sandbox.h"
 #include "guard/cgroup.h"
-#include "guard/event.h"
 #include "guard/mapped.h"
+#include "guard/probe.h"
 #include "guard/relief.h"
 #include "wire/codec.h"
+#include "wire/remedy.h"
 
 static int make_arena(struct target *t)
 {
@@ -51,6 +50,7 @@ int target_init(struct target *t)
     memset(t, 0, sizeof(*t));
     t->pidfd = -1;
     t->arena_fd = -1;
+    probe_self(&t->facts);
     r = make_arena(t);
     if (r == 0)
         target_drop(t, WIRE_TARGET_WAITING, "");
@@ -61,6 +61,7 @@ void target_init_member(struct target *t, struct target *first)
 {
     memset(t, 0, sizeof(*t));
     t->first = first;
+    t->facts = first->facts; /* who we are, and the machine */
     t->pidfd = -1;
     t->arena_fd = -1;
     target_drop(t, WIRE_TARGET_WAITING, "");
@@ -128,18 +129,6 @@ static void act_end(struct target *t)
 
 /* --- what is allowed, found by trying --- */
 
-static int32_t read_paranoid(void)
-{
-    char text[32];
-    ssize_t n = proc_read(0, "sys/kernel/perf_event_paranoid", text, sizeof(text));
-    bool minus = n > 0 && text[0] == '-';
-    uint64_t v;
-
-    if (n <= 0 || num_u64(text + minus, strspn(text + minus, "0123456789"), 10, 100, &v))
-        return -100;
-    return minus ? -(int32_t)v : (int32_t)v;
-}
-
 static uint32_t count_cpus(pid_t pid)
 {
     unsigned long mask[1024 / sizeof(unsigned long)];
@@ -151,95 +140,43 @@ static uint32_t count_cpus(pid_t pid)
     return n;
 }
 
-/* One byte at the start of the first mapping: the right to read, not the content, is the question.
- */
-static int probe_memory(pid_t pid)
+/* What users read first: why no CPU profile, or else why no memory. */
+static void say_reason(struct wire_target *w, const struct wire_facts *f)
 {
-    char text[256];
-    ssize_t n = proc_read(pid, "maps", text, sizeof(text));
-    struct iovec local;
-    struct iovec remote;
-    uint64_t start;
-    char byte;
-
-    if (n < 0)
-        return (int)n;
-    if (num_u64(text, strspn(text, "0123456789abcdef"), 16, UINT64_MAX, &start))
-        return -EACCES; /* an empty file: no right to see it */
-    local = (struct iovec){&byte, 1};
-    remote = (struct iovec){(void *)(uintptr_t)start, 1};
-    if (process_vm_readv(pid, &local, 1, &remote, 1, 0) == 1 || errno == EFAULT)
-        return 0;
-    return -errno;
-}
-
-static uint32_t mode_of(const struct wire_target *w)
-{
-    bool perf = w->rights & WIRE_RIGHT_PERF;
-    bool memory = w->rights & WIRE_RIGHT_MEMORY;
-
-    if (perf && memory && (w->rights & WIRE_RIGHT_PERF_KERNEL))
-        return WIRE_MODE_FULL;
-    if (perf)
-        return WIRE_MODE_PERF;
-    if (memory)
-        return w->rights & WIRE_RIGHT_PTRACE_CAP ? WIRE_MODE_PTRACE : WIRE_MODE_RESTRICTED;
-    return WIRE_MODE_NONE;
-}
-
-/* Both ways at once; what is refused gets its remedy, which the errno tells (facts: sampling). */
-static void probe_perf(pid_t pid, struct wire_target *w)
-{
-    struct guard_event_rights rights;
+    enum rights_want want = rights_can(f, RIGHTS_CPU) ? RIGHTS_RUNTIME : RIGHTS_CPU;
     char text[WIRE_TEXT_BYTES];
 
-    guard_event_probe(pid, &rights);
-    if (rights.user_errno == 0)
-        w->rights |= WIRE_RIGHT_PERF;
-    if (rights.kernel_errno == 0)
-        w->rights |= WIRE_RIGHT_PERF_KERNEL;
-    w->perf_errno = -rights.user_errno;
-    if (rights.user_errno)
-        codec_text(w->reason, sizeof(w->reason),
-                   guard_event_text(-rights.user_errno, text, sizeof(text)));
+    codec_text(w->reason, sizeof(w->reason), remedy_text(f, want, text, sizeof(text)));
 }
 
 static void probe(struct target *t)
 {
     struct wire_target *w = &t->wire;
-    char exe[PROC_PATH_BYTES];
-    uint64_t caps = sandbox_caps();
-    int r = act_begin(t, TARGET_ACT_MEMORY | TARGET_ACT_TEXT);
+    struct wire_facts *f = &t->facts;
+    int r;
 
+    probe_begin(f, w->generation);
+    r = act_begin(t, TARGET_ACT_MEMORY | TARGET_ACT_TEXT);
     if (r == 0) {
-        r = probe_memory(t->pid);
+        probe_waiting(f, t->pid);
         act_end(t);
+    } else {
+        f->call[WIRE_CALL_MEMORY] = f->call[WIRE_CALL_MAPS] = r;
     }
-    w->paranoid = read_paranoid();
+    probe_rest(f, t->pid);
+    w->paranoid = f->paranoid;
     w->cpus = count_cpus(t->pid);
-    if (caps & (UINT64_C(1) << CAP_SYS_PTRACE))
-        w->rights |= WIRE_RIGHT_PTRACE_CAP;
-    if (caps & (UINT64_C(1) << CAP_PERFMON))
-        w->rights |= WIRE_RIGHT_PERFMON_CAP;
-    if (r == 0)
-        w->rights |= WIRE_RIGHT_MEMORY;
-    else
-        w->memory_errno = r;
-    if (proc_exe(t->pid, exe, sizeof(exe)) == 0)
-        w->rights |= WIRE_RIGHT_FILES;
-    probe_perf(t->pid, w);
-    w->mode = mode_of(w);
-    if (w->rights & WIRE_RIGHT_MEMORY || w->reason[0])
-        return;
-    if (t->blocked)
-        codec_text(w->reason, sizeof(w->reason),
-                   "the target let a read of it wait without end (userfaultfd, FUSE): what it "
-                   "knows itself is not read any more");
-    else
-        codec_text(
-            w->reason, sizeof(w->reason),
-            "the target's memory and files cannot be read: run as its user and group, or grant "
-            "SYS_PTRACE (securityContext: capabilities: add: [SYS_PTRACE]; outside: sudo)");
+    w->rights = rights_bits(f);
+    w->mode = rights_mode(f);
+    w->perf_errno = f->call[WIRE_CALL_PERF_USER];
+    w->memory_errno =
+        f->call[WIRE_CALL_MEMORY] ? f->call[WIRE_CALL_MEMORY] : f->call[WIRE_CALL_MAPS];
+    say_reason(w, f);
+}
+
+void target_host(struct target *t)
+{
+    probe_host(&t->facts);
 }
 
 int target_take(struct target *t, pid_t pid, uint64_t start_ticks)
@@ -282,8 +219,6 @@ const char *target_relieve(struct target *t)
         return NULL;
     t->doing = 0;
     t->blocked |= act;
-    t->wire.rights = 0;
-    t->wire.reason[0] = '\0';
     probe(t);
     if (act & TARGET_ACT_MEMORY)
         return "memory";

@@ -27,6 +27,7 @@ struct target {
     int pidfd; /* -1: no target now */
     pid_t pid;
     struct wire_target wire; /* what the others are told */
+    struct wire_facts facts; /* what was found by trying; of no target: of ourselves */
     uint8_t *arena;          /* WIRE_ARENA_BYTES, shared with the sampler */
     int arena_fd;
     uint32_t given;   /* generations so far */
@@ -34,7 +35,10 @@ struct target {
     uint32_t blocked; /* enum target_act bits: it let us wait; refused with -EIO from then on */
 };
 
-/** target_init(t): no target; makes the arena (size sealed). 0 or -errno. */
+/**
+ * target_init(t): no target; makes the arena (size sealed) and looks at ourselves (probe_self), so
+ * before anything is given up. 0 or -errno.
+ */
 int target_init(struct target *t);
 
 /** target_init_member(t, first): no process; a further one of ${first}'s, which outlives it. */
@@ -47,6 +51,9 @@ void target_release(struct target *t);
  * -ESRCH when it went meanwhile, also when its number is another's by now.
  */
 int target_take(struct target *t, pid_t pid, uint64_t start_ticks);
+
+/** target_host(t): there is none: the facts are those of this machine (probe_host). */
+void target_host(struct target *t);
 
 /** target_drop(t, state, reason): there is none now (enum wire_target_state). */
 void target_drop(struct target *t, uint32_t state, const char *reason);

@@ -57,9 +57,20 @@ static void without(struct guard *g, uint32_t state, const char *reason)
 static void found(struct guard *g, const struct find *f)
 {
     const struct wire_target *w = &g->target.wire;
+    int r = target_take(&g->target, f->pid, f->start_ticks);
+    char reason[WIRE_TEXT_BYTES];
 
-    if (target_take(&g->target, f->pid, f->start_ticks) != 0)
+    if (r == -ESRCH)
         return; /* it went in the meantime: the next look finds the next one */
+    if (r) {
+        (void)snprintf(reason, sizeof(reason),
+                       "pidfd_open(2) is refused (%s), as an old seccomp profile does: without it "
+                       "no process can be held safely",
+                       strerrorname_np(-r));
+        without(g, WIRE_TARGET_WAITING, reason);
+        return;
+    }
+    g->facts_due = true;
     guard_rates_found(&g->rates, &g->target);
     if (g->plan.all)
         (void)guard_members_take(&g->members, f);
@@ -117,6 +128,12 @@ int watch_first(struct guard *g)
     if (g->target.pidfd < 0) /* it was found, and then somebody had to take over */
         look(g);
     g->started = true;
+    if (g->target.wire.state != WIRE_TARGET_UP) {
+        target_host(&g->target);
+        g->facts_due = true;
+    }
+    if (g->looks && g->plan.select == PLAN_SELECT_AUTO)
+        return 0; /* nobody was named: what this machine gives is an answer too */
     if (g->target.wire.state == WIRE_TARGET_AMBIGUOUS) {
         (void)fprintf(stderr, "pillion: %s:\n", g->target.wire.reason);
         list(&g->find);
@@ -202,6 +219,7 @@ int watch_relieve(struct guard *g)
     (void)guard_stops_right(&g->stops, &g->target);
     log_error("the target lets its reader wait without end", LOG_U64("pid", waiting->wire.pid),
               LOG_STR("not_read_any_more", what));
+    g->facts_due = true;
     watch_news(g);
     supervise_blocked(g);
     return 0;
@@ -231,6 +249,16 @@ static void target_use(struct wire_status *s)
         s->used.cpu_ns += other.cpu_ns;
         s->used.rss_bytes += other.rss_bytes;
     }
+}
+
+/* Before the status that speaks of them. True: they are out. */
+static bool tell_facts(struct guard *g)
+{
+    if (!g->facts_due)
+        return true;
+    g->facts_due = front_tell_facts(&g->to_front, &g->target.facts) == -EAGAIN;
+    g->status_due = g->status_due || g->facts_due;
+    return !g->facts_due;
 }
 
 static void tell_front(struct guard *g)
@@ -270,6 +298,9 @@ void watch_tell(struct guard *g)
     }
     if (g->to_front.fd < 0)
         return;
-    if (g->status_due || g->sampler_for_front >= 0 || clock_wait_ms(g->status_at_ns) == 0)
+    if (!g->facts_due && !g->status_due && g->sampler_for_front < 0 &&
+        clock_wait_ms(g->status_at_ns) != 0)
+        return;
+    if (tell_facts(g))
         tell_front(g);
 }

@@ -140,6 +140,14 @@ static void on_status(void *ctx, const struct wire_status *s)
     collect_news(a->st.collect);
 }
 
+static void on_facts(void *ctx, const struct wire_facts *f)
+{
+    struct app *a = ctx;
+
+    MAGIC_CHECK(a, APP_MAGIC);
+    a->st.facts = *f;
+}
+
 static void on_sampler(void *ctx, bool up)
 {
     struct app *a = ctx;
@@ -337,7 +345,7 @@ static int open_runtime(struct app *a, struct err *e)
 int app_new(uv_loop_t *loop, int guard_fd, int argc, char **argv, struct app **ret, struct err *e)
 {
     struct app *a = calloc(1, sizeof(*a));
-    struct peers_hooks hooks = {a, on_status, on_sampler, on_guard_gone};
+    struct peers_hooks hooks = {a, on_status, on_sampler, on_guard_gone, on_facts};
     int r;
 
     if (!a) {

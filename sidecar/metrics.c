@@ -10,6 +10,7 @@
 
 #include "sidecar/gostats.h"
 #include "sidecar/leak.h"
+#include "wire/codec.h"
 
 /* Every status the endpoint gives (interface.md); the last entry stands for all others. */
 static const unsigned codes[METRICS_CODES_MAX] = {200, 307, 400, 401, 403, 404, 405, 408, 413,
@@ -64,15 +65,7 @@ void metrics_profile(struct metrics *m, unsigned type, enum metrics_result resul
 
 const char *metrics_mode_name(unsigned mode)
 {
-    static const char *const names[] = {
-        [WIRE_MODE_NONE] = "none",
-        [WIRE_MODE_FULL] = "full",
-        [WIRE_MODE_PERF] = "perf",
-        [WIRE_MODE_PTRACE] = "ptrace",
-        [WIRE_MODE_RESTRICTED] = "restricted",
-    };
-
-    return mode <= WIRE_MODE_RESTRICTED ? names[mode] : "none";
+    return codec_mode_name(mode);
 }
 
 /* --- the text --- */

@@ -297,6 +297,11 @@ static void on_guard(uv_poll_t *h, int status, int events)
         r = front_hear(&l->link, 0, &news);
         if (r)
             break;
+        if (news.is_facts) {
+            if (p->hooks.facts)
+                p->hooks.facts(p->hooks.ctx, &news.facts);
+            continue;
+        }
         if (p->obituary_ns && (!news.status.sampler_up || news.sampler_fd >= 0))
             tell_death(p, &news.status);
         p->hooks.status(p->hooks.ctx, &news.status);

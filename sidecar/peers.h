@@ -41,12 +41,13 @@ struct peers_answer {
 
 typedef void (*peers_answered)(void *data, const struct peers_answer *answer);
 
-/* What the owner is told; none may be NULL. */
+/* What the owner is told; none but facts may be NULL. */
 struct peers_hooks {
     void *ctx;
     void (*status)(void *ctx, const struct wire_status *status); /* news from the guard */
     void (*sampler)(void *ctx, bool up);            /* a link to a new sampler, or it is gone */
     void (*guard_gone)(void *ctx, const char *why); /* end now; "" when it simply closed */
+    void (*facts)(void *ctx, const struct wire_facts *facts); /* what the guard found by trying */
 };
 
 /** peers_new(loop, guard_fd, hooks, ret): takes over ${guard_fd}; hears from now on. */

@@ -1,11 +1,13 @@
 /*
  * The same three questions are asked by the index, the status, readiness and each profile; asked
- * here, they cannot get different answers. Reasons are the guard's own words, which name the right
- * that is missing and what grants it: only it knows which system call failed and how.
+ * here, they cannot get different answers. What is missing, and the line that grants it, follow
+ * from the guard's facts (wire/remedy.h): only it knows which system call failed and how.
  */
 #include "sidecar/state.h"
 
-#include <errno.h>
+enum {
+    STATE_WHAT_BYTES = 64, /* what is refused, before the reason */
+};
 
 static unsigned say(char *why, unsigned status, const char *what, const char *detail)
 {
@@ -41,15 +43,25 @@ unsigned state_refuses_target(const struct state *st, char why[static STATE_WHY_
 static const char stops_way[] = "; or, where ptrace is allowed, `target: {unsafe: {ptrace_sampling: "
                                 "true}}`, which stops the target's threads for each sample";
 
+const char *state_missing(const struct state *st, enum rights_want want, char *text, size_t bytes)
+{
+    const struct wire_target *t = &st->status.target;
+
+    if (st->facts.generation == t->generation && !rights_can(&st->facts, want))
+        return remedy_text(&st->facts, want, text, bytes);
+    return t->reason[0] ? t->reason : "a system call is refused";
+}
+
 unsigned state_refuses_cpu(const struct state *st, char why[static STATE_WHY_BYTES])
 {
     const struct wire_target *t = &st->status.target;
     unsigned status = state_refuses_target(st, why);
+    char text[STATE_WHY_BYTES - sizeof(stops_way) - STATE_WHAT_BYTES]; /* room for the rest */
 
     if (status || (t->rights & (uint32_t)(WIRE_RIGHT_PERF | WIRE_RIGHT_STOPS)))
         return status;
     status = say(why, 501, "CPU profiles need a right that is missing here",
-                 t->reason[0] ? t->reason : "perf_event_open(2) is refused");
+                 state_missing(st, RIGHTS_CPU, text, sizeof(text)));
     if (t->rights & WIRE_RIGHT_MEMORY) {
         size_t used = strlen(why);
 
@@ -69,26 +81,17 @@ bool state_is_go(const struct state *st)
            strcmp(st->about.language, "go") == 0;
 }
 
-/*
- * What would grant the reading of memory: the target's one reason may be perf's, which asks for
- * more. EPERM is process_vm_readv(2)'s word to another user without CAP_SYS_PTRACE, EACCES that of
- * /proc/PID/maps (proc(5)).
- */
-static const char *memory_reason(const struct wire_target *t)
-{
-    if (t->memory_errno == -EPERM || t->memory_errno == -EACCES)
-        return "the target's memory cannot be read: run as its user and group, or `sudo make run`, "
-               "or in the container's securityContext `capabilities: {add: [SYS_PTRACE]}`";
-    return t->reason[0] ? t->reason : "the target's memory or files cannot be read";
-}
-
 unsigned state_refuses_wall(const struct state *st, char why[static STATE_WHY_BYTES])
 {
     const struct wire_target *t = &st->status.target;
     unsigned status = state_refuses_target(st, why);
+    bool known = st->facts.generation == t->generation;
+    char text[STATE_WHY_BYTES];
 
-    if (status == 0 && !(t->rights & WIRE_RIGHT_MEMORY))
-        return say(why, 501, "this profile needs a right that is missing here", memory_reason(t));
+    if (status == 0 &&
+        (!(t->rights & WIRE_RIGHT_MEMORY) || (known && !rights_can(&st->facts, RIGHTS_WALL))))
+        return say(why, 501, "this profile needs a right that is missing here",
+                   state_missing(st, RIGHTS_WALL, text, sizeof(text)));
     return status;
 }
 
@@ -107,11 +110,13 @@ unsigned state_refuses_runtime(const struct state *st, uint32_t kind,
 {
     const struct wire_target *t = &st->status.target;
     unsigned status = state_refuses_target(st, why);
+    char text[STATE_WHY_BYTES];
 
     if (status)
         return status;
     if (!(t->rights & WIRE_RIGHT_MEMORY) || !(t->rights & WIRE_RIGHT_FILES))
-        return say(why, 501, "this profile needs a right that is missing here", memory_reason(t));
+        return say(why, 501, "this profile needs a right that is missing here",
+                   state_missing(st, RIGHTS_RUNTIME, text, sizeof(text)));
     if (!state_is_go(st))
         return say(why, 501,
                    "this profile is read from a known Go runtime, and the target has none",

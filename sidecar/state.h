@@ -16,6 +16,7 @@
 #include "sidecar/readings.h"
 #include "sidecar/session.h"
 #include "sidecar/store/history.h"
+#include "wire/remedy.h"
 
 enum {
     STATE_LISTENER_ADMIN,  /* the numbers given to server_listen() */
@@ -48,6 +49,7 @@ struct state {
     struct metrics metrics;
 
     struct wire_status status; /* of the guard, zeroed before the first news */
+    struct wire_facts facts;   /* what it found by trying, of the target with that generation */
     bool heard;                /* there was news */
     bool sampler_up;           /* a link to a living sampler */
     struct wire_about about;   /* of the target; empty while unknown */
@@ -73,6 +75,12 @@ bool state_ready(const struct state *st, char why[static STATE_WHY_BYTES]);
  * 503 it is not there or the sampler is not. ${why} is for people.
  */
 unsigned state_refuses_target(const struct state *st, char why[static STATE_WHY_BYTES]);
+
+/**
+ * state_missing(st, want, text, bytes): which right is missing, why, and what would grant it, for a
+ * 501; ${text} or what the target's news say.
+ */
+const char *state_missing(const struct state *st, enum rights_want want, char *text, size_t bytes);
 
 /** state_refuses_cpu(st, why): the same for a CPU profile: also 501, a right is missing. */
 unsigned state_refuses_cpu(const struct state *st, char why[static STATE_WHY_BYTES]);

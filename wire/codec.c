@@ -17,6 +17,10 @@ _Static_assert(sizeof(struct wire_status) == sizeof(struct wire_target) +
                "no padding");
 _Static_assert(sizeof(struct wire_members) == 8 + WIRE_MEMBERS_MAX * (6 * 4 + 8 + WIRE_NAME_BYTES),
                "no padding");
+_Static_assert(sizeof(struct wire_side) == 4 * 8 + 8 * 4 + WIRE_LABEL_BYTES + WIRE_CONTAINER_BYTES,
+               "no padding");
+_Static_assert(sizeof(struct wire_facts) == (2 + WIRE_CALLS + 3) * 4 + 2 * sizeof(struct wire_side),
+               "no padding");
 _Static_assert(sizeof(struct wire_perf_open) == 32, "no padding");
 _Static_assert(sizeof(struct wire_perf_opened) == 32 + WIRE_TEXT_BYTES, "no padding");
 _Static_assert(sizeof(struct wire_perf_rings) == 8 + WIRE_FDS_MAX * 16, "no padding");
@@ -135,6 +139,19 @@ bool codec_members_ok(const struct wire_members *m)
             return false;
     }
     return true;
+}
+
+const char *codec_mode_name(unsigned mode)
+{
+    static const char *const names[] = {
+        [WIRE_MODE_NONE] = "none",
+        [WIRE_MODE_FULL] = "full",
+        [WIRE_MODE_PERF] = "perf",
+        [WIRE_MODE_PTRACE] = "ptrace",
+        [WIRE_MODE_RESTRICTED] = "restricted",
+    };
+
+    return mode <= WIRE_MODE_RESTRICTED ? names[mode] : "none";
 }
 
 void codec_text(char *dst, size_t bytes, const char *src)

@@ -52,6 +52,9 @@ bool codec_rates_ok(const struct wire_rate rates[static WIRE_RATES]);
 /** codec_members_ok(m): so many as there are, each with a generation, a clean name and a mode. */
 bool codec_members_ok(const struct wire_members *m);
 
+/** codec_mode_name(mode): "full" …, "none" also for what is none of enum wire_mode. */
+const char *codec_mode_name(unsigned mode);
+
 /** codec_text(dst, bytes, src): copy for sending: cut, cleaned, rest zeroed. */
 void codec_text(char *dst, size_t bytes, const char *src);
 

@@ -3,6 +3,10 @@
 
 #include "wire/front.h"
 
+enum {
+    FRONT_ERRNO_MAX = 4095, /* MAX_ERRNO, include/linux/err.h */
+};
+
 void front_open(struct link *l, int fd)
 {
     link_init(l, fd, WIRE_ROLE_FRONT, WIRE_ROLE_GUARD);
@@ -20,6 +24,35 @@ static bool status_ok(const struct wire_status *s)
            codec_members_ok(&s->members);
 }
 
+static bool side_ok(const struct wire_side *s)
+{
+    return s->no_new_privs <= 1 && codec_text_ok(s->label, sizeof(s->label)) &&
+           codec_text_ok(s->container, sizeof(s->container));
+}
+
+static bool facts_ok(const struct wire_facts *f)
+{
+    for (size_t i = 0; i < WIRE_CALLS; i++) {
+        if (f->call[i] > WIRE_CALL_UNTRIED || f->call[i] < -FRONT_ERRNO_MAX)
+            return false;
+    }
+    return !(f->flags & ~(uint32_t)WIRE_FACT_FLAGS) && f->cgroup <= 2 && side_ok(&f->ours) &&
+           side_ok(&f->theirs);
+}
+
+static int hear_facts(struct link *l, const struct packet *p, struct front_news *ret)
+{
+    struct front_news news = {.is_facts = true, .sampler_fd = -1};
+
+    memcpy(&news.facts, p->body, sizeof(news.facts));
+    if (!facts_ok(&news.facts)) {
+        l->why = "facts with impossible values";
+        return -EPROTO;
+    }
+    *ret = news;
+    return 0;
+}
+
 int front_hear(struct link *l, int timeout_ms, struct front_news *ret)
 {
     struct front_news news = {.sampler_fd = -1};
@@ -28,6 +61,8 @@ int front_hear(struct link *l, int timeout_ms, struct front_news *ret)
 
     if (r)
         return r;
+    if (p.head.type == WIRE_TELL_FACTS)
+        return hear_facts(l, &p, ret);
     memcpy(&news.status, p.body, sizeof(news.status));
     if (!status_ok(&news.status)) {
         packet_drop_fds(&p);

@@ -14,6 +14,11 @@ int front_tell(struct link *l, const struct wire_status *status, int sampler_fd)
                      sampler_fd >= 0);
 }
 
+int front_tell_facts(struct link *l, const struct wire_facts *facts)
+{
+    return link_send(l, WIRE_TELL_FACTS, 0, facts, sizeof(*facts), NULL, 0, NULL, 0);
+}
+
 int front_listen(struct link *l, enum front_said *ret)
 {
     struct packet p;

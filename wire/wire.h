@@ -45,6 +45,7 @@ enum {
     WIRE_TEXT_BYTES = 320, /* a reason for people, NUL-terminated */
     WIRE_CONTAINER_BYTES = 72,
     WIRE_NAME_BYTES = 64,
+    WIRE_LABEL_BYTES = 128, /* of AppArmor or SELinux; longer ones are cut */
     WIRE_HZ_MAX = 10000,
     WIRE_MEMBERS_MAX = 32, /* processes of one target (target.all), the first one with them */
     WIRE_SECONDS_MAX = 3600,
@@ -79,6 +80,7 @@ enum {
     /* guard tells, unasked */                                                                   \
     X(TELL_TARGET, 22, GUARD, SAMPLER, sizeof(struct wire_target), 0, 0, ANY, MANY)              \
     X(TELL_STATUS, 24, GUARD, FRONT, sizeof(struct wire_status), 0, 1, ANY, MANY)                \
+    X(TELL_FACTS, 26, GUARD, FRONT, sizeof(struct wire_facts), 0, 0, ANY, MANY)                  \
     /* a child says that its other peer broke the rules */                                       \
     X(TELL_BLAME, 25, SAMPLER, GUARD, sizeof(struct wire_result), 0, 0, RUN, ONCE)               \
     X(TELL_FRONT_BLAME, 27, FRONT, GUARD, sizeof(struct wire_result), 0, 0, RUN, MANY)           \
@@ -145,7 +147,7 @@ struct wire_head {
 };
 
 /* Changes with every change of the table: an old sampler beside a new guard is refused. */
-#define WIRE_MAGIC UINT32_C(0x504c0010)
+#define WIRE_MAGIC UINT32_C(0x504c0011)
 
 enum wire_target_state {
     WIRE_TARGET_WAITING, /* not found yet, or gone and not back yet */
@@ -238,6 +240,61 @@ struct wire_members {
     uint32_t count;
     uint32_t missed; /* found beyond WIRE_MEMBERS_MAX */
     struct wire_member row[WIRE_MEMBERS_MAX];
+};
+
+/*
+ * The calls whose verdict decides what can be profiled, each tried on the target (guard/probe.h).
+ * kcmp(2) and pidfd_getfd(2) are not among them: nothing here is made with them.
+ */
+enum wire_call {
+    WIRE_CALL_PERF_USER,   /* perf_event_open(2), user space alone */
+    WIRE_CALL_PERF_KERNEL, /* with the kernel's frames */
+    WIRE_CALL_MEMORY,      /* process_vm_readv(2) */
+    WIRE_CALL_PTRACE,      /* ptrace(2): may it be called, and would it be allowed to attach? */
+    WIRE_CALL_PIDFD,       /* pidfd_open(2) */
+    WIRE_CALL_MAPS,        /* /proc/T/maps … */
+    WIRE_CALL_EXE,
+    WIRE_CALL_ROOT,
+    WIRE_CALL_ENVIRON,
+    WIRE_CALL_FD,
+    WIRE_CALL_SYSCALL,
+    WIRE_CALLS,
+};
+
+/* A verdict is 0 (allowed), a negative errno, or this. */
+enum { WIRE_CALL_UNTRIED = 1 };
+
+/* Bits of wire_facts.flags. */
+enum wire_fact {
+    WIRE_FACT_UNDUMPABLE = 1,    /* the target's files in /proc are root's, and it is not */
+    WIRE_FACT_OTHER_USER_NS = 2, /* the target is in another user namespace than the guard */
+    WIRE_FACT_TRACED = 4,        /* a debugger has the target */
+    WIRE_FACT_FLAGS = 7,
+};
+
+/* One of the two: the guard as it was started, or the target. */
+struct wire_side {
+    uint64_t permitted; /* capabilities, 1 << CAP_x; the guard's: what it has kept */
+    uint64_t effective;
+    uint64_t bounding;
+    uint64_t user_ns; /* inode of /proc/PID/ns/user, 0: not to be seen */
+    uint32_t uid[3];  /* real, effective, saved */
+    uint32_t gid[3];
+    uint32_t no_new_privs;
+    uint32_t seccomp;                     /* 0 none, 1 strict, 2 a filter (proc(5)) */
+    char label[WIRE_LABEL_BYTES];         /* of AppArmor or SELinux, "": none */
+    char container[WIRE_CONTAINER_BYTES]; /* "": none is known */
+};
+
+/* TELL_FACTS: what the guard found for this target; before the TELL_STATUS with its generation. */
+struct wire_facts {
+    uint32_t generation; /* of the target; 0: there is none, the calls were tried on ourselves */
+    uint32_t flags;      /* enum wire_fact bits */
+    int32_t call[WIRE_CALLS]; /* verdicts */
+    int32_t paranoid;         /* /proc/sys/kernel/perf_event_paranoid, -100 when unreadable */
+    int32_t yama;             /* /proc/sys/kernel/yama/ptrace_scope, -1: no Yama */
+    uint32_t cgroup;          /* version 1 or 2, 0: unknown */
+    struct wire_side ours, theirs;
 };
 
 struct wire_hello {

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "sidecar/forward/report.h"
 #include "sidecar/store/show.h"
+#include "wire/facts_json.h"
 #include "wire/rate_names.h"
 
 static const char *state_name(uint32_t state)
@@ -157,6 +158,7 @@ void api_status_json(const struct state *st, uint32_t scopes, struct buf *out)
     json_str(&j, "mode", metrics_mode_name(st->status.target.mode));
     json_str(&j, "admin", st->admin);
     target(&j, "target", st);
+    facts_json(&st->facts, &j, "facts");
     json_bool(&j, "sampler_up", st->sampler_up);
     json_str(&j, "sampler_note", st->status.note);
     json_str(&j, "cpu_unavailable", cpu);

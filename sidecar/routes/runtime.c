@@ -170,11 +170,11 @@ static bool lacks_right(int result)
 /* The sampler's refusals as statuses; its text says why and what to do. */
 static void refused(struct job *j, const struct wire_runtime_read *read)
 {
-    const struct wire_target *t = &j->visit->state->status.target;
+    const struct state *st = j->visit->state;
     const char *text = read->text[0] ? read->text : uv_strerror(read->result);
     struct params_runtime params = j->params;
     uint32_t kind = j->kind;
-    char why[STATE_WHY_BYTES];
+    char why[STATE_WHY_BYTES], words[STATE_WHY_BYTES];
 
     if (lacks_right(read->result) && may_go_through(j)) {
         go_through(end(j, METRICS_FAILED), kind, &params);
@@ -193,7 +193,11 @@ static void refused(struct job *j, const struct wire_runtime_read *read)
         return;
     case EPERM:
     case EACCES:
-        (void)snprintf(why, sizeof(why), "%s", t->reason[0] ? t->reason : text);
+        if (rights_can(&st->facts, RIGHTS_RUNTIME))
+            (void)snprintf(why, sizeof(why), "%s", text);
+        else
+            (void)snprintf(why, sizeof(why), "%s",
+                           state_missing(st, RIGHTS_RUNTIME, words, sizeof(words)));
         visit_refuse(end(j, METRICS_FAILED), 501, why);
         return;
     default:

@@ -62,7 +62,7 @@ start_as 12346
 for q in goroutine heap allocs block mutex threadcreate delta_heap 'goroutine?debug=2' 'heap?seconds=1'; do
     get "/debug/pprof/$q" && wants 501 "$q of another user"
     is_error "$q"
-    says "securityContext \`capabilities: {add: [SYS_PTRACE]}\`"
+    says "\`securityContext: {capabilities: {drop: [ALL], add: [SYS_PTRACE]}}\`"
     ! grep -q PERFMON "$BODY" || fail "$q asks for more than it needs"
 done
 ok "501: $(cat "$BODY")"

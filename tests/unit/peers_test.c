@@ -107,7 +107,7 @@ static struct answer_sampler_question question(void)
 
 static int setup(void **state)
 {
-    struct peers_hooks hooks = {&w, on_status, on_sampler, on_gone};
+    struct peers_hooks hooks = {&w, on_status, on_sampler, on_gone, NULL};
     int pair[2];
 
     (void)state;

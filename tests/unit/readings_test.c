@@ -140,7 +140,7 @@ static void send_sampler(void)
 
 static int setup(void **state)
 {
-    struct peers_hooks hooks = {&w, on_status, on_sampler, on_gone};
+    struct peers_hooks hooks = {&w, on_status, on_sampler, on_gone, NULL};
     int pair[2];
 
     (void)state;
