@@ -8,6 +8,7 @@
  *     /kubepods.slice/…/cri-containerd-ID.scope                systemd driver: containerd
  *     /kubepods.slice/…/crio-ID.scope   /…/crio-conmon-ID.scope   CRI-O; the second is its monitor
  *     /system.slice/docker-ID.scope     /machine.slice/libpod-ID.scope/container   docker, podman
+ *     /../cri-containerd-ID.scope       /../ID         seen from a cgroup namespace beside it
  *
  * The text is the kernel's, but names in it are anybody's who may make a cgroup.
  */
