@@ -121,6 +121,11 @@ static int cover(struct guard_perf *p, struct guard_perf_slot *s, uint32_t tid)
         return 0;
     }
     cut(s, before);
+    /* one of a family may have become another user's; the first one is the first to be covered */
+    if ((r == -EACCES || r == -EPERM) && s->set.plan.family && s->covered > 0) {
+        s->missed++;
+        return 0;
+    }
     return r == -ESRCH ? 0 : r;
 }
 
@@ -313,7 +318,7 @@ static int slot_new(const struct guard_perf_who *who, const struct wire_perf_ope
     s->set.pages = start_pages(want->period_ns);
     r = guard_threads_open(&s->threads, who->pid[0]);
     for (uint32_t i = 1; i < who->count && r == 0; i++) {
-        r = guard_threads_add(&s->threads, who->pid[i]);
+        r = guard_threads_add(&s->threads, who->pid[i], who->pidfd[i]);
         if (r == -ESRCH)
             r = 0; /* it has just ended */
     }
@@ -383,20 +388,12 @@ bool guard_perf_wants(const struct guard_perf *p, uint32_t slot)
     return s && s->set.plan.family && s->shape == WIRE_PERF_PER_THREAD;
 }
 
-bool guard_perf_add(struct guard_perf *p, uint32_t slot, pid_t pid)
+bool guard_perf_add(struct guard_perf *p, uint32_t slot, pid_t pid, int pidfd)
 {
     struct guard_perf_slot *s = slot_of(p, slot);
 
     return s && !guard_threads_exists(&s->threads, (uint32_t)pid) &&
-           guard_threads_add(&s->threads, pid) == 0;
-}
-
-void guard_perf_unadd(struct guard_perf *p, uint32_t slot)
-{
-    struct guard_perf_slot *s = slot_of(p, slot);
-
-    if (s)
-        guard_threads_unadd(&s->threads);
+           guard_threads_add(&s->threads, pid, pidfd) == 0;
 }
 
 void guard_perf_rings(const struct guard_perf *p, uint32_t slot, uint32_t from,

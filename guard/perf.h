@@ -39,6 +39,7 @@ struct guard_perf_slot; /* opaque */
 /* The processes of one session. */
 struct guard_perf_who {
     pid_t pid[WIRE_MEMBERS_MAX]; /* [0]: the session ends with this one */
+    int pidfd[WIRE_MEMBERS_MAX]; /* of each; [0] is not looked at */
     uint32_t count;
     bool family; /* processes that they fork are sampled too, from their first moment on */
 };
@@ -56,10 +57,11 @@ void guard_perf_release(struct guard_perf *p);
 
 /**
  * guard_perf_open(p, who, hz_max, want, ret, ret_fd): open the events of ${who}, disabled. The
- * caller makes sure before and after that all of them are still its targets (pidfd), and has
- * checked the generation. Fills ${ret} with result and text; on success *ret_fd is a bulk of struct
- * wire_event, the caller's to close. ${ret}->text may hold a remark then. A period shorter than
- * 1/${hz_max} s is refused: -EINVAL. May take GUARD_PERF_ATTACH_MAX_MS and some.
+ * caller makes sure before and after that the first one is still its target (pidfd), and has
+ * checked the generation; others that have ended are left out. Fills ${ret} with result and text;
+ * on success *ret_fd is a bulk of struct wire_event, the caller's to close. ${ret}->text may hold a
+ * remark then. A period shorter than 1/${hz_max} s is refused: -EINVAL. May take
+ * GUARD_PERF_ATTACH_MAX_MS and some.
  */
 void guard_perf_open(struct guard_perf *p, const struct guard_perf_who *who, uint32_t hz_max,
                      const struct wire_perf_open *want, struct wire_perf_opened *ret, int *ret_fd);
@@ -67,11 +69,9 @@ void guard_perf_open(struct guard_perf *p, const struct guard_perf_who *who, uin
 /** guard_perf_wants(p, slot): must it be told of new processes? Not where they inherit. */
 bool guard_perf_wants(const struct guard_perf *p, uint32_t slot);
 
-/** guard_perf_add(p, slot, pid): one more from the next tick on; false: it has that one already, or
- * as many as it can. Checked before and after, as for guard_perf_open(); _unadd(): not after all.
- */
-bool guard_perf_add(struct guard_perf *p, uint32_t slot, pid_t pid);
-void guard_perf_unadd(struct guard_perf *p, uint32_t slot);
+/** guard_perf_add(p, slot, pid, pidfd): one more from the next tick on; false: it has that one
+ * already, it has ended, or there are as many as can be. */
+bool guard_perf_add(struct guard_perf *p, uint32_t slot, pid_t pid, int pidfd);
 
 /** guard_perf_rings(p, slot, from, ret): descriptors stay the guard's; head.count 0 at the end. */
 void guard_perf_rings(const struct guard_perf *p, uint32_t slot, uint32_t from,

@@ -6,10 +6,6 @@
 
 #include "guard/waits.h"
 
-enum {
-    PERF_OPEN_TRIES_MAX = 5, /* members that end while their events are opened */
-};
-
 /* Whose generation is it? With target.all perhaps another member's; else the first one's, or
  * nobody's, which it says itself. */
 static struct target *holder(struct guard *g, uint32_t generation)
@@ -136,44 +132,38 @@ static struct guard_perf_who who_of(struct guard *g)
     struct guard_perf_who who = {.pid = {g->target.pid}, .count = 1, .family = g->plan.all};
 
     for (size_t i = 0; g->plan.all && i < WIRE_MEMBERS_MAX - 1; i++) {
-        if (may_sample(&g->members.other[i]))
-            who.pid[who.count++] = g->members.other[i].pid;
+        const struct target *t = &g->members.other[i];
+
+        if (!may_sample(t))
+            continue;
+        who.pid[who.count] = t->pid;
+        who.pidfd[who.count++] = t->pidfd;
     }
     return who;
-}
-
-/* Are all of them still the processes that are held? Their numbers may be others' by now. */
-static bool still_held(struct guard *g, const struct guard_perf_who *who)
-{
-    struct guard_perf_who now = who_of(g);
-
-    return target_alive(&g->target) && now.count == who->count;
 }
 
 static void on_perf_open(void *ctx, const struct wire_perf_open *want, struct wire_perf_opened *ret,
                          int *ret_fd)
 {
     struct guard *g = ctx;
+    struct guard_perf_who who;
 
     watch_members(g);
-    for (int i = 0; i < PERF_OPEN_TRIES_MAX; i++) {
-        struct guard_perf_who who = who_of(g);
+    if (!target_alive(&g->target) || want->generation != g->target.wire.generation) {
+        ret->result = g->target.pidfd < 0 ? -ESRCH : -ESTALE;
+        return;
+    }
+    who = who_of(g);
+    guard_perf_open(&g->perf, &who, g->plan.hz_max, want, ret, ret_fd);
+    if (ret->result == 0 && !target_alive(&g->target)) {
+        /* the pid may have been another's while the events were opened: nothing of it is kept */
         struct wire_perf_closed closed;
 
-        if (!target_alive(&g->target) || want->generation != g->target.wire.generation) {
-            memset(ret, 0, sizeof(*ret));
-            ret->result = g->target.pidfd < 0 ? -ESRCH : -ESTALE;
-            return;
-        }
-        guard_perf_open(&g->perf, &who, g->plan.hz_max, want, ret, ret_fd);
-        if (ret->result != 0 || still_held(g, &who))
-            return;
-        /* a pid may have been another's while the events were opened: nothing of it is kept */
         guard_perf_close(&g->perf, want->slot, &closed);
         (void)close(*ret_fd);
         *ret_fd = -1;
         memset(ret, 0, sizeof(*ret));
-        ret->result = target_alive(&g->target) ? -EAGAIN : -ESRCH;
+        ret->result = -ESRCH;
     }
 }
 
@@ -200,8 +190,8 @@ static void follow(struct guard *g, uint32_t slot)
     for (size_t i = 0; i < WIRE_MEMBERS_MAX - 1; i++) {
         const struct target *t = &g->members.other[i];
 
-        if (may_sample(t) && guard_perf_add(&g->perf, slot, t->pid) && !target_alive(t))
-            guard_perf_unadd(&g->perf, slot); /* perhaps another process by then */
+        if (may_sample(t))
+            (void)guard_perf_add(&g->perf, slot, t->pid, t->pidfd);
     }
 }
 

@@ -49,14 +49,9 @@ static void forget_ended(struct guard_threads *t)
     t->others = kept;
 }
 
-void guard_threads_unadd(struct guard_threads *t)
+int guard_threads_add(struct guard_threads *t, pid_t pid, int pidfd)
 {
-    if (t->others > 0)
-        (void)close(t->other_fd[--t->others]);
-}
-
-int guard_threads_add(struct guard_threads *t, pid_t pid)
-{
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
     int fd;
 
     if (t->others >= WIRE_MEMBERS_MAX - 1)
@@ -66,6 +61,11 @@ int guard_threads_add(struct guard_threads *t, pid_t pid)
     fd = open_proc(pid);
     if (fd < 0)
         return -ESRCH;
+    /* it runs still, so that folder is its own; later the number may be another's */
+    if (poll(&p, 1, 0) != 0) {
+        (void)close(fd);
+        return -ESRCH;
+    }
     t->other_fd[t->others++] = fd;
     return 0;
 }

@@ -34,11 +34,11 @@ struct guard_threads {
 /** guard_threads_open(t, pid): ${t} is zeroed memory. 0, -ESRCH. */
 int guard_threads_open(struct guard_threads *t, pid_t pid);
 
-/** guard_threads_add(t, pid): this process's threads too. 0, -ESRCH, -E2BIG. */
-int guard_threads_add(struct guard_threads *t, pid_t pid);
-
-/** guard_threads_unadd(t): the one that was added last is not one of them after all. */
-void guard_threads_unadd(struct guard_threads *t);
+/**
+ * guard_threads_add(t, pid, pidfd): the threads of the process behind ${pidfd} too, whose number is
+ * ${pid} as long as it runs. 0, -ESRCH, -E2BIG.
+ */
+int guard_threads_add(struct guard_threads *t, pid_t pid, int pidfd);
 
 /** guard_threads_close(t): repeatable. */
 void guard_threads_close(struct guard_threads *t);

@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,7 +43,8 @@ static struct {
     struct guard_perf perf;
     uint32_t from;
     int refuse_rings; /* -EPROTO instead of rings */
-    pid_t second;     /* another process of the same session; 0: none */
+    int second_fd;
+    pid_t second; /* another process of the same session; 0: none */
     bool family;
     uint32_t opened_rings;
     unsigned ticks;
@@ -53,8 +55,10 @@ static const struct guard_perf_who *only(pid_t pid)
 {
     static struct guard_perf_who who;
 
-    who = (struct guard_perf_who){
-        .pid = {pid, fake.second}, .count = fake.second ? 2 : 1, .family = fake.family};
+    who = (struct guard_perf_who){.pid = {pid, fake.second},
+                                  .pidfd = {-1, fake.second_fd},
+                                  .count = fake.second ? 2 : 1,
+                                  .family = fake.family};
     return &who;
 }
 
@@ -166,6 +170,11 @@ static void wait_threads(const struct target *t, unsigned threads)
     } while (list->nlist < threads);
     guard_threads_close(list);
     free(list);
+}
+
+static int pidfd_of(pid_t pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
 static void target_end(struct target *t)
@@ -526,9 +535,12 @@ static void test_two_processes(void **state)
     target_start(&u, argv);
     fake.family = true;
     fake.second = u.pid;
+    fake.second_fd = pidfd_of(u.pid);
+    assert_true(fake.second_fd >= 0);
     profile_run(&t, (struct session_want){.hz = 250, .family = 1}, 1, &p);
     fake.family = false;
     fake.second = 0;
+    (void)close(fake.second_fd);
     target_end(&t);
     target_end(&u);
     assert_int_equal(p.counts.threads, 2);
@@ -732,19 +744,24 @@ static void body_added_later(void)
     const char *const other[] = {"threads", "busy", "60", NULL};
     struct session *s;
     struct profile p;
-    struct target t, u;
+    struct target t, u, v;
+    int fd, ended;
 
     target_start(&t, argv);
     target_start(&u, other);
     wait_threads(&t, 11);
+    fd = pidfd_of(u.pid);
+    target_start(&v, other);
+    ended = pidfd_of(v.pid);
+    target_end(&v);
+    CHILD_CHECK(fd >= 0 && ended >= 0);
     limit_descriptors(96 + 16); /* 11 threads x 2 CPUs do not fit, 12 threads do */
     fake.family = true;
     CHILD_CHECK(profile_open(&t, &(struct session_want){.hz = 250, .family = 1}, &p, &s) == 0);
     CHILD_CHECK(guard_perf_wants(&fake.perf, SLOT));
-    CHILD_CHECK(guard_perf_add(&fake.perf, SLOT, u.pid));
-    CHILD_CHECK(!guard_perf_add(&fake.perf, SLOT, u.pid));
-    guard_perf_unadd(&fake.perf, SLOT);
-    CHILD_CHECK(guard_perf_add(&fake.perf, SLOT, u.pid));
+    CHILD_CHECK(!guard_perf_add(&fake.perf, SLOT, u.pid, ended)); /* another has its number now */
+    CHILD_CHECK(guard_perf_add(&fake.perf, SLOT, u.pid, fd));
+    CHILD_CHECK(!guard_perf_add(&fake.perf, SLOT, u.pid, fd));
     profile_loop(s, 2.5, &p);
     CHILD_CHECK(p.wrong_pid > 0);
     session_close(s);
