@@ -163,10 +163,8 @@ static void test_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_grows),
-        cmocka_unit_test(test_forgets),
-        cmocka_unit_test(test_handshakes),
-        cmocka_unit_test(test_loopback),
+        cmocka_unit_test(test_grows),      cmocka_unit_test(test_forgets),
+        cmocka_unit_test(test_handshakes), cmocka_unit_test(test_loopback),
         cmocka_unit_test(test_bounded),
     };
 
