@@ -119,7 +119,8 @@ if unshare --pid --fork --mount-proc true 2>/dev/null; then
     wait_for 10 inner || fail "PID 1 does not start"
     wait_for 20 is_ready || fail "no ready line"
     sleep 1
-    [ -z "$(pgrep -P "$PID" -r Z)" ] || fail "PID 1 leaves zombies"
+    no_zombies() { [ -z "$(pgrep -P "$PID" -r Z)" ]; }
+    wait_for 10 no_zombies || fail "PID 1 leaves zombies"
     kill -TERM "$PID"
     wait_for 10 gone "$outer" || fail "PID 1 ignores SIGTERM"
     wait "$outer"

@@ -122,16 +122,11 @@ ok "without build information: refused in words"
 
 # --- before Go 1.18: what claims to be, and a real one where that toolchain is already or GO_VERSIONS
 # asks for it. Its go command does not know today's flags, which GOENV may hold.
-before_118() { # WHO
-    get /debug/pprof/goroutine && wants 501 "$1"
-    is_error "$1"
-    says 'from before Go 1.18'
-    status_is "'from before Go 1.18' in t['note']" || fail "the status does not say why"
-    ok "$1: refused in words"
-}
 claim goleak-older 'go1\.26\.8' go1.17.8
 attach "$TMP/goleak-older"
-before_118 "a program that claims Go 1.17"
+get /debug/pprof/goroutine && wants 501 "a program that claims Go 1.17"
+is_error "a program that claims Go 1.17"
+says '"go1.17.8" is not known'
 stop_pillion
 kill "$TARGET_PID"
 [ -n "${GO_VERSIONS:-}" ] || export GOPROXY=off
@@ -151,7 +146,11 @@ if (cd "$TMP/old" && GOENV=off GOFLAGS='' GOTOOLCHAIN=go1.17.13 CGO_ENABLED=0 ti
     start_target "$TMP/old/pillion-old"
     start_pillion --config "$TMP/pillion.yaml"
     TOKEN=token-all-0123456789
-    before_118 "Go 1.17"
+    get /debug/pprof/goroutine && wants 501 "Go 1.17"
+    is_error "Go 1.17"
+    says 'from before Go 1.18'
+    status_is "'from before Go 1.18' in t['note']" || fail "the status does not say why"
+    ok "Go 1.17: refused in words"
 else
     echo "Go 1.17 is not to be had here: not tested ($(tail -n 1 "$TMP/old.log"))"
 fi
