@@ -389,6 +389,26 @@ static void no_signal_is_lost(void **state)
     assert_int_equal(t.shared->handled, sent);
 }
 
+/* A stop for a signal, for certain: nothing else stops it. */
+static void a_signal_goes_on(void **state)
+{
+    (void)state;
+    start(spin_with_signals);
+    for (int i = 0; i < 200 && !t.shared->go; i++)
+        nap(10);
+    assert_int_equal(ptrace(PTRACE_SEIZE, t.pid, NULL, NULL), 0);
+    t.stops.held = (struct tracees){.count = 1, .tid = {t.pid}};
+    assert_int_equal(kill(t.pid, SIGRTMIN), 0);
+    for (int i = 0; i < 500 && t.stops.held.count; i++) {
+        tracee_wait(10 * CLOCK_NS_PER_MS);
+        tracee_collect(&t.stops.held, NULL, NULL);
+    }
+    assert_free();
+    for (int i = 0; i < 500 && t.shared->handled == 0; i++)
+        nap(10);
+    assert_int_equal(t.shared->handled, 1);
+}
+
 static void stopped_stays_stopped(void **state)
 {
     uint64_t turns;
@@ -685,14 +705,23 @@ static void who_waits_and_who_runs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        REAL(allowed_by_the_plan_alone), REAL(busy_threads),
-        REAL(the_stack_is_copied),       REAL(not_more_often_than_the_limit),
-        REAL(who_waits_is_left_alone),   REAL(no_signal_is_lost),
-        REAL(stopped_stays_stopped),     REAL(late_ones),
-        REAL(killed_while_held),         REAL(unknown_ones_are_let_go),
-        REAL(the_list_has_an_end),       REAL(an_exec_is_seen),
-        REAL(an_exit_is_seen),           REAL(another_tracer),
-        REAL(wrong_questions),           cmocka_unit_test(what_the_file_says),
+        REAL(allowed_by_the_plan_alone),
+        REAL(busy_threads),
+        REAL(the_stack_is_copied),
+        REAL(not_more_often_than_the_limit),
+        REAL(who_waits_is_left_alone),
+        REAL(no_signal_is_lost),
+        REAL(a_signal_goes_on),
+        REAL(stopped_stays_stopped),
+        REAL(late_ones),
+        REAL(killed_while_held),
+        REAL(unknown_ones_are_let_go),
+        REAL(the_list_has_an_end),
+        REAL(an_exec_is_seen),
+        REAL(an_exit_is_seen),
+        REAL(another_tracer),
+        REAL(wrong_questions),
+        cmocka_unit_test(what_the_file_says),
         REAL(who_waits_and_who_runs),
     };
 
