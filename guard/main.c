@@ -34,16 +34,16 @@
      CAPS_BIT(CAP_SETGID) | CAPS_BIT(CAP_KILL))
 
 /*
- * What container runtimes give root when nobody says anything. Without SYS_PTRACE the kernel lets
- * us read only a process that is permitted nothing that we are not (cap_ptrace_access_check), so
- * where both are such containers, these are what lets the one see the other.
+ * What container runtimes give root besides when nobody says anything. Without SYS_PTRACE the
+ * kernel lets us read only a process that is permitted nothing that we are not
+ * (cap_ptrace_access_check), so where both are such containers, these are what lets the one see the
+ * other.
  */
-#define RUNTIME_CAPS                                                                           \
-    (CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) | CAPS_BIT(CAP_FOWNER) |                 \
-     CAPS_BIT(CAP_FSETID) | CAPS_BIT(CAP_KILL) | CAPS_BIT(CAP_SETGID) | CAPS_BIT(CAP_SETUID) | \
-     CAPS_BIT(CAP_SETPCAP) | CAPS_BIT(CAP_NET_BIND_SERVICE) | CAPS_BIT(CAP_NET_RAW) |          \
-     CAPS_BIT(CAP_SYS_CHROOT) | CAPS_BIT(CAP_MKNOD) | CAPS_BIT(CAP_AUDIT_WRITE) |              \
-     CAPS_BIT(CAP_SETFCAP))
+#define RUNTIME_CAPS                                                                 \
+    (CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) | CAPS_BIT(CAP_FOWNER) |       \
+     CAPS_BIT(CAP_FSETID) | CAPS_BIT(CAP_SETPCAP) | CAPS_BIT(CAP_NET_BIND_SERVICE) | \
+     CAPS_BIT(CAP_NET_RAW) | CAPS_BIT(CAP_SYS_CHROOT) | CAPS_BIT(CAP_MKNOD) |        \
+     CAPS_BIT(CAP_AUDIT_WRITE) | CAPS_BIT(CAP_SETFCAP))
 
 #if defined(__SANITIZE_ADDRESS__)
 /* The leak check at exit needs to trace ourselves, which PR_SET_DUMPABLE 0 forbids. */

@@ -19,7 +19,8 @@ _Static_assert(sizeof(struct wire_members) == 8 + WIRE_MEMBERS_MAX * (6 * 4 + 8 
                "no padding");
 _Static_assert(sizeof(struct wire_side) == 4 * 8 + 8 * 4 + WIRE_LABEL_BYTES + WIRE_CONTAINER_BYTES,
                "no padding");
-_Static_assert(sizeof(struct wire_facts) == (2 + WIRE_CALLS + 3) * 4 + 2 * sizeof(struct wire_side),
+_Static_assert(sizeof(struct wire_facts) ==
+                   (2 + WIRE_CALLS + 3) * sizeof(int32_t) + 2 * sizeof(struct wire_side),
                "no padding");
 _Static_assert(sizeof(struct wire_perf_open) == 32, "no padding");
 _Static_assert(sizeof(struct wire_perf_opened) == 32 + WIRE_TEXT_BYTES, "no padding");
