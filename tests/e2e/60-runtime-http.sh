@@ -133,7 +133,8 @@ assert all(any(s["values"]) for s in p.samples), "a sample of zeros"
 PY
 ok "exactly the 100 objects that were allocated meanwhile"
 get '/debug/pprof/threadcreate?seconds=100' && wants 200 "clamped"
-grep -q '"seconds_asked":100,"seconds_granted":3' "$LOG" || fail "the audit log does not tell seconds"
+# the line comes when the answer has gone
+wait_for 10 grep -q '"seconds_asked":100,"seconds_granted":3' "$LOG" || fail "the audit log does not tell seconds"
 
 # --- go tool pprof
 if command -v go >/dev/null; then
