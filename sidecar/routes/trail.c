@@ -10,6 +10,11 @@
 static const char *const FOLDERS[] = {"/api/v1/profiles/", "/debug/pprof/", "/api/v1/", "/debug/",
                                       "/"};
 
+enum {
+    HIDDEN_BYTES = 48,             /* "{2047:1c9e20b7}", and more */
+    ROOM_BYTES = 2 * HIDDEN_BYTES, /* for one more segment and for all that is behind it */
+};
+
 struct text {
     char *out;
     size_t used;
@@ -27,7 +32,7 @@ static void put(struct text *t, const char *data, size_t bytes)
 
 static void put_hidden(struct text *t, const uint64_t key[static 2], const char *data, size_t bytes)
 {
-    char text[48];
+    char text[HIDDEN_BYTES];
     int n = snprintf(text, sizeof(text), "{%zu:%08" PRIx32 "}", bytes,
                      (uint32_t)intern_hash(key, data, bytes));
 
@@ -53,7 +58,7 @@ static void put_segments(struct text *t, const uint64_t key[static 2], const cha
     while (*rest) {
         size_t n = strcspn(rest, "/");
 
-        if (TRAIL_BYTES - t->used < 2 * 48) {
+        if (TRAIL_BYTES - t->used < ROOM_BYTES) {
             put_hidden(t, key, rest, strlen(rest));
             return;
         }
