@@ -40,8 +40,9 @@ unsigned state_refuses_target(const struct state *st, char why[static STATE_WHY_
 }
 
 /* The other way to CPU profiles. */
-static const char stops_way[] = "; or, where ptrace is allowed, `target: {unsafe: {ptrace_sampling: "
-                                "true}}`, which stops the target's threads for each sample";
+static const char stops_way[] =
+    "; or, where ptrace is allowed, `target: {unsafe: {ptrace_sampling: "
+    "true}}`, which stops the target's threads for each sample";
 
 const char *state_missing(const struct state *st, enum rights_want want, char *text, size_t bytes)
 {
