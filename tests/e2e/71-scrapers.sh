@@ -130,8 +130,8 @@ for path in profile?seconds=1 allocs block goroutine mutex; do
     [ -z "$(header Location)" ] || fail "$path: a redirect"
 done
 ok "no redirects"
-get /debug/fgprof && wants 501 "what Alloy has off by default"
-is_error fgprof
+get "/debug/fgprof?seconds=1" && wants 200 "what Alloy has off by default"
+is_gzip || fail "fgprof is no profile"
 get /debug/pprof/trace && wants 403 "a scraper may take no trace"
 stop_pillion
 
