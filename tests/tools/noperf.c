@@ -3,7 +3,6 @@
  * perf_event_open(2) refused (EPERM), and everything else allowed. `noperf --ptrace` refuses
  * ptrace(2) too.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
