@@ -96,7 +96,7 @@ C
 {
     cat "$TMP/config/pillion.yaml"
     cat <<C
-collect: {every: 8s, profiles: [{type: cpu, seconds: 8}]}
+collect: {every: 12s, profiles: [{type: cpu, seconds: 8}]}
 spool: {dir: /out/spool}
 forward: [{name: files, type: directory, path: /out/profiles}]
 C
