@@ -21,6 +21,10 @@ enum {
     AUTH_TOKEN_TEXT_BYTES = 49,     /* what auth_token_make() writes, with its NUL */
 };
 
+/* What a token of ours begins with: names what leaked, for people and for scanners of repositories.
+ */
+#define AUTH_TOKEN_PREFIX "plln_"
+
 struct auth; /* opaque: the table of identities */
 
 /* Whose name is it, and of which kind? */

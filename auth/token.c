@@ -13,10 +13,8 @@ enum {
     TOKEN_DIGITS = (TOKEN_RANDOM_BYTES * 8 + 5) / 6,
 };
 
-/* Names what leaked, for people and for scanners of repositories. */
-static const char prefix[] = "plln_";
-
-_Static_assert(AUTH_TOKEN_TEXT_BYTES == sizeof(prefix) + TOKEN_DIGITS, "prefix, digits, NUL");
+_Static_assert(AUTH_TOKEN_TEXT_BYTES == sizeof(AUTH_TOKEN_PREFIX) + TOKEN_DIGITS,
+               "prefix, digits, NUL");
 
 /* base64url (RFC 4648, 5): what needs no quoting in a URL, a header or a shell. */
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -32,8 +30,8 @@ int auth_token_make(char *out, size_t out_bytes)
     /* up to 256 bytes come whole or not at all (getrandom(2)); it waits for the first entropy */
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
         return errno ? -errno : -EIO;
-    memcpy(p, prefix, sizeof(prefix) - 1);
-    p += sizeof(prefix) - 1;
+    memcpy(p, AUTH_TOKEN_PREFIX, sizeof(AUTH_TOKEN_PREFIX) - 1);
+    p += sizeof(AUTH_TOKEN_PREFIX) - 1;
     for (size_t i = 0; i < sizeof(random); i++) {
         bits = bits << 8 | random[i];
         /* six bits a digit; at most 5 are left over for the next byte */

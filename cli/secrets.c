@@ -3,10 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "auth/auth.h"
 #include "config/expand.h"
 #include "config/slurp.h"
-
-#define OWN_PREFIX "plln_" /* auth/token.c */
 
 enum {
     SECRETS_TOLD_MAX = 32, /* variables; the rest would say the same */
@@ -21,7 +20,7 @@ static bool has_end(const char *name, size_t bytes, const char *end)
 
 static bool is_own(const char *value)
 {
-    return strncmp(value, OWN_PREFIX, sizeof(OWN_PREFIX) - 1) == 0;
+    return strncmp(value, AUTH_TOKEN_PREFIX, sizeof(AUTH_TOKEN_PREFIX) - 1) == 0;
 }
 
 /* Three parts, of which the first begins as any JSON object does in base64. */

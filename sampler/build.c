@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "profile/profile.h"
 #include "sampler/parts.h"
+#include "wire/codec.h"
 
 /* No location: a wrapper that the compiler made, which Go's own profiles leave out too. */
 #define BUILD_HIDDEN UINT64_MAX
@@ -343,7 +344,6 @@ static void comment_source(struct profile *p, const struct session_counts *c, ui
 /* What is missing is said, here and in the answer's headers. */
 static void comment_all(struct builder *b, const struct build_facts *facts)
 {
-    static const char *const modes[] = {"none", "full", "perf", "ptrace", "restricted"};
     static const char *const ends[] = {"time", "target-exit", "target-exec", "cancelled", "limit"};
     const struct recording *r = facts->recording;
     const struct session_counts *c = facts->counts;
@@ -352,7 +352,7 @@ static void comment_all(struct builder *b, const struct build_facts *facts)
 
     comment(p, "pillion %s", PILLION_VERSION);
     comment(p, "target: %s %s", t->name, b->go ? go_image_version(b->go) : "native");
-    comment(p, "mode: %s%s", modes[t->mode],
+    comment(p, "mode: %s%s", codec_mode_name(t->mode),
             c->kernel || c->source == WIRE_SOURCE_WAITS ? "" : ", user space only");
     comment_source(p, c, r->want.hz, t->all);
     comment(p,

@@ -21,6 +21,7 @@
 #include "sidecar/reload.h"
 #include "sidecar/routes/dispatch.h"
 #include "sidecar/routes/table.h"
+#include "wire/codec.h"
 
 enum {
     APP_MAGIC = 0x41505021,
@@ -85,7 +86,7 @@ static void say_ready(struct app *a)
     if (t->state == WIRE_TARGET_UP)
         log_info("ready", LOG_STR("admin", a->st.admin), LOG_STR(health, a->health),
                  LOG_STR("target", t->name), LOG_U64("target_pid", t->pid),
-                 LOG_STR("mode", metrics_mode_name(t->mode)),
+                 LOG_STR("mode", codec_mode_name(t->mode)),
                  LOG_STR(t->reason[0] ? "reason" : NULL, t->reason));
     else
         log_info("ready", LOG_STR("admin", a->st.admin), LOG_STR(health, a->health),

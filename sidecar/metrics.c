@@ -63,11 +63,6 @@ void metrics_profile(struct metrics *m, unsigned type, enum metrics_result resul
         m->profiles[type][result]++;
 }
 
-const char *metrics_mode_name(unsigned mode)
-{
-    return codec_mode_name(mode);
-}
-
 /* --- the text --- */
 
 static void family(struct buf *out, const char *name, const char *type, const char *help)
@@ -240,7 +235,7 @@ static void print_target(const struct metrics_now *now, struct buf *out)
     }
     family(out, "mode", "gauge", "1 for the mode the granted rights allow.");
     for (unsigned i = 0; i <= WIRE_MODE_RESTRICTED; i++)
-        buf_printf(out, "pillion_mode{mode=\"%s\"} %d\n", metrics_mode_name(i), t->mode == i);
+        buf_printf(out, "pillion_mode{mode=\"%s\"} %d\n", codec_mode_name(i), t->mode == i);
 }
 
 /* The guard itself is never restarted by anybody we know, so it has no restarts to tell. */

@@ -97,7 +97,4 @@ void metrics_print(const struct metrics *m, const struct metrics_now *now, struc
 /** metrics_label(text, out): a label's value, quoted and escaped. */
 void metrics_label(const char *text, struct buf *out);
 
-/** metrics_mode_name(mode): "full", "perf", "ptrace", "restricted", "none". */
-const char *metrics_mode_name(unsigned mode);
-
 #endif

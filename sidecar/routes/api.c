@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "sidecar/forward/report.h"
 #include "sidecar/store/show.h"
+#include "wire/codec.h"
 #include "wire/facts_json.h"
 #include "wire/rate_names.h"
 
@@ -88,7 +89,7 @@ static void target(struct json *j, const char *key, const struct state *st)
     json_bool(j, "all", t->all);
     json_u64(j, "processes", t->all ? st->status.members.count : up);
     json_u64(j, "processes_left_out", st->status.members.missed);
-    json_str(j, "mode", metrics_mode_name(t->mode));
+    json_str(j, "mode", codec_mode_name(t->mode));
     rights(j, t->rights);
     json_i64(j, "perf_event_paranoid", t->paranoid);
     json_str(j, "reason", t->reason);
@@ -106,7 +107,7 @@ static void member(struct json *j, const struct wire_member *m)
     json_u64(j, "uid", m->uid);
     json_u64(j, "started_unix_ns", m->start_real_ns);
     json_u64(j, "generation", m->generation);
-    json_str(j, "mode", metrics_mode_name(m->mode));
+    json_str(j, "mode", codec_mode_name(m->mode));
     rights(j, m->rights);
     json_object_end(j);
 }
@@ -155,7 +156,7 @@ void api_status_json(const struct state *st, uint32_t scopes, struct buf *out)
     json_u64(&j, "started_unix_ns", st->began_real_ns);
     json_bool(&j, "ready", ready);
     json_str(&j, "reason", why);
-    json_str(&j, "mode", metrics_mode_name(st->status.target.mode));
+    json_str(&j, "mode", codec_mode_name(st->status.target.mode));
     json_str(&j, "admin", st->admin);
     target(&j, "target", st);
     facts_json(&st->facts, &j, "facts");

@@ -16,6 +16,7 @@
 #include "profile/gzip.h"
 #include "sidecar/routes/params.h"
 #include "sidecar/routes/through.h"
+#include "wire/codec.h"
 
 enum {
     CRASH_RETRY_MS = 2000, /* the guard restarts a dead sampler within about a second */
@@ -114,7 +115,7 @@ static void serve(struct visit *v, const struct wire_profile *p, struct buf *bod
     file_headers(v);
     server_headerf(v->request, "Pillion-Seconds", "%.3f",
                    (double)p->duration_ns / (double)CLOCK_NS_PER_SEC);
-    server_header(v->request, "Pillion-Mode", metrics_mode_name(p->mode));
+    server_header(v->request, "Pillion-Mode", codec_mode_name(p->mode));
     server_headerf(v->request, "Pillion-Samples", "%" PRIu64, p->samples);
     server_headerf(v->request, "Pillion-Lost", "%" PRIu64, p->lost);
     server_headerf(v->request, "Pillion-Hz", "%" PRIu32, p->hz);

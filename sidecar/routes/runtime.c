@@ -16,6 +16,7 @@
 #include "profile/gzip.h"
 #include "sidecar/routes/params.h"
 #include "sidecar/routes/through.h"
+#include "wire/codec.h"
 
 enum {
     JOB_MAGIC = 0x4a4f4221,
@@ -82,7 +83,7 @@ static void count_headers(const struct job *j, const struct wire_runtime_read *r
 {
     struct server_request *q = j->visit->request;
 
-    server_header(q, "Pillion-Mode", metrics_mode_name(read->mode));
+    server_header(q, "Pillion-Mode", codec_mode_name(read->mode));
     if (state_note(j->visit->state)[0] && !j->params.gc)
         server_header(q, "Pillion-Note", state_note(j->visit->state));
     server_headerf(q, "Pillion-Read-Seconds", "%.6f",
