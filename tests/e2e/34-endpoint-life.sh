@@ -15,7 +15,8 @@ gone() { # pid: no process, or one that only waits to be reaped
 }
 
 # --- the target is not there yet
-demo=$("$ROOT/tests/targets/build_go.sh" local demo demo -trimpath '-ldflags=-s -w') || skip "no Go here"
+go_target local demo demo -trimpath '-ldflags=-s -w'
+demo=$GO_TARGET
 name=late$$
 cp "$demo" "$TMP/$name"
 start_pillion --process "$name"

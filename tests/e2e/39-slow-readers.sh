@@ -6,7 +6,8 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3
-bin=$("$ROOT/tests/targets/build_go.sh" local goruntime goruntime-local-s '-ldflags=-s -w') || skip "no Go here"
+go_target local goruntime goruntime-local-s '-ldflags=-s -w'
+bin=$GO_TARGET
 "$bin" -n 22000 >"$TMP/target.out" 2>&1 &
 TARGET_PID=$!
 PIDS+=("$TARGET_PID")

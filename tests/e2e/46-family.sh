@@ -10,9 +10,8 @@ need_perf
 N=fam$$ # a name of its own: this test finds its targets by name
 cc -O1 -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -fno-optimize-sibling-calls \
     -o "$TMP/$N" "$ROOT/tests/targets/native/family.c" || skip "no C compiler"
-demo=$("$ROOT/tests/targets/build_go.sh" local demo demo -trimpath '-ldflags=-s -w')
-case $? in 0) ;; 77) skip "no Go to build a target with" ;; *) fail "the demo target does not build" ;; esac
-cp "$demo" "$TMP/go$$"
+go_target local demo demo -trimpath '-ldflags=-s -w'
+cp "$GO_TARGET" "$TMP/go$$"
 
 family() { # ARG...
     : >"$TMP/family.out" # the one before was ready too

@@ -6,7 +6,8 @@
 need python3 go
 need_perf
 
-bin=$("$ROOT/tests/targets/build_go.sh" local gopgo gopgo '-ldflags=-s -w') || skip "no Go here"
+go_target local gopgo gopgo '-ldflags=-s -w'
+bin=$GO_TARGET
 : >"$TMP/ready"
 "$bin" -for 6s -cpuprofile "$TMP/own.pb.gz" >"$TMP/ready" &
 pid=$!

@@ -10,7 +10,8 @@ need setpriv go python3
 chmod 755 "$TMP"
 mkdir "$TMP/bin"
 for p in pillion pillion-guard pillion-sampler pillion-sidecar; do cp "$(readlink -f "$BUILD/$p")" "$TMP/bin/"; done
-shares=$("$ROOT/tests/targets/build_go.sh" local goshares goshares-local-stripped '-ldflags=-s -w') || skip "no Go here"
+go_target local goshares goshares-local-stripped '-ldflags=-s -w'
+shares=$GO_TARGET
 cp "$shares" "$TMP/bin/goshares"
 as() { local uid=$1; shift; exec setpriv --reuid "$uid" --regid "$uid" --clear-groups --bounding-set=-all --inh-caps=-all "$@"; }
 

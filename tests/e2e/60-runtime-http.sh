@@ -6,12 +6,8 @@
 . "$(dirname "$0")/lib.sh"
 need curl python3
 
-bin=$("$ROOT/tests/targets/build_go.sh" local goleak goleak-local '-ldflags=-s -w')
-case $? in
-0) ;;
-77) skip "no Go to build a target with" ;;
-*) fail "goleak does not build" ;;
-esac
+go_target local goleak goleak-local '-ldflags=-s -w'
+bin=$GO_TARGET
 start_target "$bin"
 wait_for 10 grep -q ready "$TMP/target.out" || fail "goleak did not start"
 own=http://$(sed -n 's/^listen //p' "$TMP/target.out")

@@ -6,12 +6,8 @@
 . "$(dirname "$0")/lib.sh"
 need curl python3
 
-bin=$("$ROOT/tests/targets/build_go.sh" local goleak goleak-local '-ldflags=-s -w')
-case $? in
-0) ;;
-77) skip "no Go to build a target with" ;;
-*) fail "goleak does not build" ;;
-esac
+go_target local goleak goleak-local '-ldflags=-s -w'
+bin=$GO_TARGET
 cp "$bin" "$TMP/goleak-delta" # a name of its own: it is found by it after a restart
 run_target() {
     start_target "$TMP/goleak-delta"

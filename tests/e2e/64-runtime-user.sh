@@ -6,12 +6,8 @@
 need setpriv curl python3
 [ "$(id -u)" = 0 ] || skip "needs root to become somebody else"
 
-bin=$("$ROOT/tests/targets/build_go.sh" local goleak goleak-local '-ldflags=-s -w')
-case $? in
-0) ;;
-77) skip "no Go to build a target with" ;;
-*) fail "goleak does not build" ;;
-esac
+go_target local goleak goleak-local '-ldflags=-s -w'
+bin=$GO_TARGET
 chmod 755 "$TMP"
 mkdir "$TMP/bin"
 for p in pillion pillion-guard pillion-sampler pillion-sidecar; do cp "$(readlink -f "$BUILD/$p")" "$TMP/bin/"; done

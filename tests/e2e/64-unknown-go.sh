@@ -8,12 +8,8 @@
 need curl python3 go
 need_perf
 
-bin=$("$ROOT/tests/targets/build_go.sh" 1.26.8 goleak goleak-1.26.8-s '-ldflags=-s -w')
-case $? in
-0) ;;
-77) skip "no Go 1.26.8 to build a target with" ;;
-*) fail "goleak does not build" ;;
-esac
+go_target 1.26.8 goleak goleak-1.26.8-s '-ldflags=-s -w'
+bin=$GO_TARGET
 TOKEN=token-all-0123456789
 cat >"$TMP/pillion.yaml" <<YAML
 auth: {tokens: [{name: all, sha256: "$(printf %s "$TOKEN" | sha256sum | cut -d' ' -f1)", scopes: [all]}]}

@@ -7,12 +7,8 @@
 need curl python3
 need_perf
 
-bin=$("$ROOT/tests/targets/build_go.sh" local goruntime goruntime-local-s '-ldflags=-s -w')
-case $? in
-0) ;;
-77) skip "no Go to build a target with" ;;
-*) fail "goruntime does not build" ;;
-esac
+go_target local goruntime goruntime-local-s '-ldflags=-s -w'
+bin=$GO_TARGET
 start_target "$bin" -busy 1 -kinds 1
 wait_for 20 grep -q ready "$TMP/target.out" || fail "goruntime did not start"
 printf 'limits: {min_interval: 0s}\nleak_watch: {every: 0s}\n' >"$TMP/pillion.yaml"

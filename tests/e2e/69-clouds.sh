@@ -9,12 +9,8 @@ command -v go >/dev/null || skip "no go in PATH"
 need_perf
 export PPROF_TMPDIR=$TMP
 
-bin=$("$ROOT/tests/targets/build_go.sh" local goleak goleak-local '-ldflags=-s -w')
-case $? in
-0) ;;
-77) skip "no Go to build a target with" ;;
-*) fail "the target does not build" ;;
-esac
+go_target local goleak goleak-local '-ldflags=-s -w'
+bin=$GO_TARGET
 
 mkdir "$TMP/conf" "$TMP/cloud" "$TMP/store"
 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$TMP/key.pem" 2>/dev/null || fail "no key"

@@ -6,8 +6,10 @@
 # shellcheck source=tests/e2e/pki.sh
 . "$(dirname "$0")/pki.sh"
 need curl python3 go openssl
-new=$("$ROOT/tests/targets/build_go.sh" local goscrape goscrape-local '-ldflags=-s -w') || skip "no Go here"
-old=$("$ROOT/tests/targets/build_go.sh" 1.22.12 goscrape goscrape-1.22.12 '-ldflags=-s -w') || skip "no Go 1.22 here"
+go_target local goscrape goscrape-local '-ldflags=-s -w'
+new=$GO_TARGET
+go_target 1.22.12 goscrape goscrape-1.22.12 '-ldflags=-s -w'
+old=$GO_TARGET
 TRACES="go tool trace -d=parsed"
 $TRACES /dev/null 2>&1 | grep -q 'invalid value' && TRACES=""
 

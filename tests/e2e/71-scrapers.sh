@@ -5,7 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 need curl python3 go
 need_perf
-target=$("$ROOT/tests/targets/build_go.sh" local goscrape goscrape-local '-ldflags=-s -w') || skip "no Go here"
+go_target local goscrape goscrape-local '-ldflags=-s -w'
+target=$GO_TARGET
 start_target "$target"
 token_line() { echo "    - {name: $1, sha256: \"$(printf '%s' "$1-token" | sha256sum | cut -d' ' -f1)\", scopes: [$2]}"; }
 configure() { # LIMITS

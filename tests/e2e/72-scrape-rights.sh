@@ -5,7 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 need curl python3 go setpriv
 [ "$(id -u)" = 0 ] || skip "needs root to become somebody else"
-old=$("$ROOT/tests/targets/build_go.sh" 1.22.12 goscrape goscrape-1.22.12 '-ldflags=-s -w') || skip "no Go 1.22 here"
+go_target 1.22.12 goscrape goscrape-1.22.12 '-ldflags=-s -w'
+old=$GO_TARGET
 chmod 755 "$TMP"
 mkdir "$TMP/bin"
 for p in pillion pillion-guard pillion-sampler pillion-sidecar; do cp "$(readlink -f "$BUILD/$p")" "$TMP/bin/"; done

@@ -82,7 +82,8 @@ fi
 podman tag localhost/pillion:dev "localhost/$name:dev"
 timeout 60 podman run --rm --net host --entrypoint /pillion "localhost/$name:dev" version >"$TMP/version" 2>&1 ||
     skip "no container can be started here: $(tail -n 1 "$TMP/version")"
-built=$("$ROOT/tests/targets/build_go.sh" local goruntime goruntime-local-stripped '-ldflags=-s -w') || skip "no Go to build a target with"
+go_target local goruntime goruntime-local-stripped '-ldflags=-s -w'
+built=$GO_TARGET
 mkdir "$TMP/demo" && cp "$built" "$TMP/demo/$demo"
 tar -C "$TMP/demo" -c "$demo" | podman import -q -c "ENTRYPOINT [\"/$demo\", \"-alloc\", \"1\"]" - "localhost/$demo:dev" >/dev/null 2>&1 || fail "podman import"
 

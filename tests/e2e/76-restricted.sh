@@ -8,12 +8,8 @@
 need setpriv curl python3 go
 [ "$(id -u)" = 0 ] || skip "needs root to become somebody else"
 [ -x "$BUILD/tools/noperf" ] || skip "make tools has not been run"
-bin=$("$ROOT/tests/targets/build_go.sh" local goshares goshares-local-stripped '-ldflags=-s -w')
-case $? in
-0) ;;
-77) skip "no Go to build a target with" ;;
-*) fail "goshares does not build" ;;
-esac
+go_target local goshares goshares-local-stripped '-ldflags=-s -w'
+bin=$GO_TARGET
 chmod 755 "$TMP"
 mkdir "$TMP/bin"
 for p in pillion pillion-guard pillion-sampler pillion-sidecar tools/noperf; do

@@ -2,6 +2,8 @@
 # lib.sh: sourced by the end-to-end tests. Starts targets and the product, stops them by pid at the
 # end, and counts checks. No fixed ports: everything listens on port 0 and is asked where.
 #
+#   go_target RELEASE TARGET NAME [FLAG...]  tests/targets/build_go.sh; the path in $GO_TARGET; skips
+#                                  without that Go
 #   start_target [COMMAND ARG...]  the demo without arguments; sets TARGET_PID
 #   start_pillion [ARG...]         `pillion run` on TARGET_PID (unless ARGs name a target); waits for
 #                                  the ready line; sets PID, URL, ADDRESS, LOG, OUT, HEALTH, and
@@ -23,7 +25,7 @@ case $BUILD in /*) ;; *) BUILD=$ROOT/$BUILD ;; esac
 TMP=$(mktemp -d) || exit 1
 BODY=$TMP/body HEAD=$TMP/head
 PIDS=() CHECKS=0 PILLIONS=0
-PID="" URL="" ADDRESS="" TOKEN="" HEALTH="" LOG=/dev/null STATUS="" EXIT="" TARGET_PID=""
+PID="" URL="" ADDRESS="" TOKEN="" HEALTH="" LOG=/dev/null STATUS="" EXIT="" TARGET_PID="" GO_TARGET=""
 
 cleanup() {
     local p
@@ -91,17 +93,20 @@ target_is_up() {
     kill -0 "$TARGET_PID" 2>/dev/null
 }
 
+go_target() {
+    GO_TARGET=$("$ROOT/tests/targets/build_go.sh" "$@")
+    case $? in
+    0) ;;
+    77) skip "no Go $1 to build $2 with" ;;
+    *) fail "the target $2 does not build" ;;
+    esac
+}
+
 start_target() {
-    local demo
     if [ $# = 0 ]; then
-        demo=$("$ROOT/tests/targets/build_go.sh" local demo demo -trimpath '-ldflags=-s -w')
-        case $? in
-        0) ;;
-        77) skip "no Go to build a target with" ;;
-        *) fail "the demo target does not build" ;;
-        esac
+        go_target local demo demo -trimpath '-ldflags=-s -w'
         # a name of this test's own: another run of the suite has a demo too
-        cp "$demo" "$TMP/demo$$" || fail "the demo target cannot be copied"
+        cp "$GO_TARGET" "$TMP/demo$$" || fail "the demo target cannot be copied"
         set -- "$TMP/demo$$"
     fi
     "$@" >"$TMP/target.out" 2>"$TMP/target.err" &
